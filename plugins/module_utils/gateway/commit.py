@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""End the pending change on request: what gateway_commit does, and the agent after it has reconnected."""
+from __future__ import annotations
+
+import os
+
+from . import journal, report
+from .errors import BadInput, UnsupportedGateway
+from .processes import Lock
+from .transaction import settle
+
+LOCK_WAIT = 60.0  # seconds
+
+
+def end_change(host, identity, state, dry_run=False):
+    """Commit or revert one pending change; {"changed", "outcome", "left_alone"}.
+
+    Raises BadInput when there is no such change, or when it has ended the other way already.
+    """
+    if not host.privileged():
+        raise UnsupportedGateway("a change can only be ended by root; use become: true (or remote_user: root)")
+    if not os.path.isdir(host.state_dir):
+        raise BadInput("no change was ever made on this gateway")
+    with Lock(os.path.join(host.state_dir, "lock"), wait=LOCK_WAIT) as lock:
+        change = _find(host.state_dir, identity)
+        outcome = "done" if state == "committed" else "reverted"
+        if change.state == state:
+            return {"changed": False, "outcome": outcome, "left_alone": []}
+        if change.state in ("committed", "reverted"):
+            raise BadInput(
+                "change {0} is {1} already; it was not committed within confirm_within seconds, or another run ended "
+                "it".format(identity, change.state),
+                id=identity,
+            )
+        if dry_run:
+            return {"changed": True, "outcome": outcome, "left_alone": []}
+        return {"changed": True, "outcome": outcome, "left_alone": _end(host, change, state, lock)}
+
+
+def _find(state_dir, identity):
+    for change in journal.pending(state_dir) + journal.history(state_dir):
+        if change.id == identity:
+            return change
+    raise BadInput("there is no change {0} on this gateway".format(identity), id=identity)
+
+
+def _end(host, change, state, lock):
+    if state == "reverted":
+        left_alone = change.revert(lock)
+        journal.note_revert(host.state_dir, change.id)
+        return left_alone
+    change.commit()
+    last = report.load(host.state_dir, host.clock())
+    if last is not None and last.get("pending") == change.id:
+        settle(last, host)
+        report.save(last, host.state_dir)
+    return []
+
+
+__all__ = ("end_change",)

@@ -1,0 +1,219 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The pending change: what a run is about to do, on disk before it does it, and how it is taken back.
+
+Everything that affects a change's state is in this file. A change is a folder
+``/var/lib/rootwave/pending/<id>/`` with ``change.json`` (edits, refresh steps; never rewritten), ``state`` and
+a copy of the few core files that can revert it: ``python3 -I <folder>`` runs this file's ``main``, from a
+timer, at boot, or by hand. A change that ended is moved to ``history/``, where phase revert finds it.
+
+    armed -> applying -> proving -> committed        trust-only changes
+                            \\-> pending -> committed  changes that wait for gateway_commit
+    any of armed, applying, proving, pending -> reverting -> reverted
+"""
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+
+from . import arm, edits, files
+from .errors import ApplyFailed, BadInput, CommandFailed, RevertFailed, TrustError
+from .processes import Lock, run
+
+STATE_DIR = "/var/lib/rootwave"
+HISTORY_KEPT = 20
+LOCK_WAIT_AT_REVERT = 900.0  # seconds; a run that lives longer than that has lost its right to the change
+
+TRANSITIONS = {
+    "armed": ("applying", "reverting"),
+    "applying": ("proving", "reverting"),
+    "proving": ("pending", "committed", "reverting"),
+    "pending": ("committed", "reverting"),
+    "reverting": ("reverted",),
+    "committed": (),
+    "reverted": (),
+}
+
+
+class Change:
+    """One change on disk. ``folder`` is where it lives now; all methods need the gateway's lock."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.id = os.path.basename(folder)
+        self.document = files.read_json(os.path.join(folder, "change.json")) or {}
+        self.edits = [edits.Edit(**edit) for edit in self.document.get("edits", ())]
+        self.refreshes = [edits.Refresh(**step) for step in self.document.get("refreshes", ())]
+
+    @property
+    def state(self):
+        """The last state that reached the disk; a change whose first state did not is not there yet."""
+        return (files.read_json(os.path.join(self.folder, "state")) or {}).get("state", "armed")
+
+    def enter(self, state):
+        now = self.state
+        if state not in TRANSITIONS.get(now, ()):
+            raise TrustError("change {0} is {1} and cannot become {2}".format(self.id, now, state), id=self.id)
+        files.write_json(os.path.join(self.folder, "state"), {"state": state, "at": int(time.time())})
+
+    def apply(self, lock=None):
+        """Walk the edits and refresh every store; returns what hooks failed."""
+        self.enter("applying")
+        for path, size in self.document.get("reserves", ()):
+            _reserve(path, size)
+        edits.walk_forward(self.edits)
+        return [failed for step in self.refreshes for failed in edits.refresh(step, lock)]
+
+    def commit(self):
+        """The change stands: durable first, then recorded, then disarmed."""
+        self._release()
+        self._sync()
+        self.enter("committed")
+        self.finish()
+
+    def revert(self, lock=None):
+        """Take the change back and check it; returns the places that somebody else had changed.
+
+        Raises RevertFailed, and stays armed, when a store's tool fails.
+        """
+        self._release()
+        if self.state != "reverting":
+            self.enter("reverting")
+        left_alone = edits.walk_backward(self.edits)
+        for step in reversed(self.refreshes):
+            try:
+                edits.refresh(step.inverted(), lock)
+            except (ApplyFailed, CommandFailed, OSError) as exc:
+                raise RevertFailed(
+                    "change {0} is only half reverted: {1}. The revert stays armed; free the cause (disk full, file "
+                    "system read-only) and run: python3 -I {2}".format(self.id, exc, self.folder),
+                    id=self.id,
+                )
+        self._sync()
+        self.enter("reverted")
+        self.finish()
+        return left_alone
+
+    def abandon(self):
+        """End a change of which nothing was applied: no edit, no tool run."""
+        self.enter("reverting")
+        self.enter("reverted")
+        self.finish()
+
+    def finish(self):
+        """Disarm and move to history; safe to run again after it was interrupted."""
+        arm.disarm(self.id)
+        root = os.path.dirname(os.path.dirname(self.folder))
+        history = os.path.join(root, "history")
+        os.makedirs(history, mode=0o700, exist_ok=True)
+        os.rename(self.folder, os.path.join(history, self.id))
+        self.folder = os.path.join(history, self.id)
+        files.sync_folder(history)
+        for old in sorted(os.listdir(history))[:-HISTORY_KEPT]:
+            shutil.rmtree(os.path.join(history, old), ignore_errors=True)
+
+    def _release(self):
+        for path, _size in self.document.get("reserves", ()):
+            files.remove(path)
+
+    def _sync(self):
+        """syncfs(2) of every file system that an edit lives on, by coreutils' ``sync -f``."""
+        folders = {os.path.dirname(edit.path) for edit in self.edits}
+        folders |= {os.path.dirname(step.bundle) for step in self.refreshes if step.bundle}
+        for folder in sorted(folder for folder in folders if os.path.isdir(folder)):
+            run(["sync", "-f", folder])
+
+
+def _reserve(path, size):
+    """Hold disk space that a revert will need, so that a disk which fills during apply cannot prevent it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
+
+
+def create(root, identity, document, program):
+    """Write a new pending change, whole or not at all, and return it (state ``armed``).
+
+    ``program`` maps file names to the source text that can revert it without this run. BadInput when the
+    identity exists already.
+    """
+    pending = os.path.join(root, "pending")
+    folder = os.path.join(pending, identity)
+    draft = os.path.join(root, "draft")
+    if os.path.exists(folder):
+        raise BadInput("change {0} exists already".format(identity))
+    shutil.rmtree(draft, ignore_errors=True)
+    os.makedirs(os.path.join(draft, "gateway"), mode=0o700)
+    os.makedirs(pending, mode=0o700, exist_ok=True)
+    for name, text in program.items():
+        files.write(os.path.join(draft, name), text.encode("utf-8"), mode=0o600)
+    files.write_json(os.path.join(draft, "change.json"), document)
+    files.write_json(os.path.join(draft, "state"), {"state": "armed", "at": int(time.time())})
+    os.rename(draft, folder)
+    files.sync_folder(pending)
+    return Change(folder)
+
+
+def pending(root):
+    """The changes that have not ended, oldest first."""
+    return _changes(os.path.join(root, "pending"))
+
+
+def history(root):
+    """The changes that ended, oldest first."""
+    return _changes(os.path.join(root, "history"))
+
+
+def _changes(folder):
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [Change(os.path.join(folder, name)) for name in names]
+
+
+def recover(change, lock=None):
+    """End a change that its run left behind: finish what was decided, revert what was not. Returns the end state."""
+    state = change.state
+    if state in ("committed", "reverted"):
+        change.finish()
+        return state
+    if state == "armed":
+        change.abandon()
+    else:
+        change.revert(lock)
+    return "reverted"
+
+
+def main(folder, wait="0"):
+    """The revert program. Exit code 0 when the change has ended, 1 when it must be tried again.
+
+    ``wait`` is in seconds, for the detached process that stands in for a timer.
+    """
+    time.sleep(float(wait))
+    root = os.path.dirname(os.path.dirname(folder))
+    try:
+        with Lock(os.path.join(root, "lock"), wait=LOCK_WAIT_AT_REVERT) as lock:
+            if not os.path.isdir(folder):
+                return 0  # committed or reverted while this waited for the lock
+            if recover(Change(folder), lock) == "reverted":
+                note_revert(root, os.path.basename(folder))
+    except (TrustError, OSError) as exc:
+        sys.stderr.write("rootwave: {0}\n".format(exc))
+        return 1
+    return 0
+
+
+def note_revert(root, identity):
+    """Tell the next reader of the report that its change was taken back behind the run's back."""
+    path = os.path.join(root, "report.json")
+    report = files.read_json(path) or {"schema": 1}
+    report.update(
+        outcome="reverted", revert="reverted", pending=None, committed_at=None, reverted=identity,
+        finished_at=int(time.time()),
+    )
+    files.write_json(path, report, mode=0o644)
+
+
+__all__ = ("Change", "STATE_DIR", "TRANSITIONS", "create", "history", "main", "note_revert", "pending", "recover")

@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns: frozen values that every other file of the core passes around.
+
+Foreign JSON becomes typed in one place, desired.py. Nothing in here touches a file, a socket or a clock.
+"""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+PHASES = ("assess", "stage", "retire", "revert")
+ROLES = ("hub", "dps", "edge-parent", "other")
+OFFERS = ("default", "rsa", "ecdsa")
+
+# Where a probe ended. "ok" and "not-offered" are no failures: a server with an RSA certificate only
+# cannot answer an ECDSA-only offer, and that says nothing about trust.
+STAGES = (
+    "ok",
+    "not-offered",
+    "dns",
+    "tcp",
+    "proxy",
+    "tls-untrusted",
+    "tls-name",
+    "tls-expired",
+    "tls-protocol",
+    "clock",
+)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One root CA certificate; its identity is the SHA-256 of its DER, never a file name or an alias."""
+
+    sha256: str
+    name: str = field(compare=False)
+    subject: str = field(compare=False)
+    pem: str = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What a gateway must reach. ``proxy`` is None or ``http://host:port`` (HTTP CONNECT)."""
+
+    host: str
+    port: int
+    role: str = "hub"
+    proxy: str | None = None
+
+    def __str__(self):
+        return "{0}:{1}".format(self.host, self.port)
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds per stage of a probe; their sum bounds one handshake."""
+
+    dns: float = 5.0
+    tcp: float = 5.0
+    tls: float = 10.0
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a probe trusts: exactly one of a PEM file, a hashed directory or PEM text."""
+
+    label: str
+    cafile: str | None = None
+    capath: str | None = None
+    cadata: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The dated record of one DNS + TCP + TLS attempt on one address.
+
+    ``stage`` is one of STAGES; ``trust`` is the label of the Trust used; ``anchor`` is the SHA-256 of the
+    root that verified the chain and ``anchor_subject`` its subject, both empty when nothing verified.
+    """
+
+    host: str
+    port: int
+    role: str
+    trust: str
+    offer: str
+    stage: str
+    detail: str = ""
+    address: str = ""
+    proxy: str | None = None
+    protocol: str = ""
+    leaf_sha256: str = ""
+    anchor: str = ""
+    anchor_subject: str = ""
+    at: int = 0
+
+    @property
+    def ok(self):
+        return self.stage == "ok"
+
+    def as_dict(self):
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What assess noticed. ``id`` is ``kind:where`` and is the same on every gateway with the same defect."""
+
+    id: str
+    severity: str  # blocker, warning or info
+    detail: str
+
+    def as_dict(self):
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """Why a phase was refused: a stable id (``clock``, ``unlisted-endpoint``, ...) and a sentence."""
+
+    id: str
+    detail: str
+
+    def as_dict(self):
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step of a plan: what happens to the trust in one anchor in one store."""
+
+    store: str
+    action: str  # add, hold (already trusted, but not by our own file) or remove
+    anchor: Anchor
+
+    def as_dict(self):
+        return {
+            "store": self.store,
+            "action": self.action,
+            "anchor": self.anchor.name,
+            "subject": self.anchor.subject,
+            "sha256": self.anchor.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps of one phase on one gateway; empty when the gateway already is as desired."""
+
+    changes: tuple = ()
+
+    def __bool__(self):
+        return bool(self.changes)
+
+    def of(self, store):
+        return tuple(change for change in self.changes if change.store == store)
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What a campaign asks of one gateway in one phase. Times are epoch seconds, durations seconds."""
+
+    campaign: str
+    digest: str
+    phase: str
+    present: tuple = ()
+    absent: tuple = ()
+    endpoints: tuple = ()
+    clouds: tuple = ("public",)
+    safe_after: int | None = None
+    safe_after_source: str = ""
+    accept: tuple = ()  # finding ids
+    ca_files: tuple = ()
+    timeouts: Timeouts = Timeouts()
+    confirm: str = "auto"  # auto: trust-only changes commit at once; required: wait for a commit
+    confirm_within: int = 300
+
+    def name_of(self, sha256):
+        """The campaign's name for a fingerprint, or an empty string."""
+        for anchor in self.present + self.absent:
+            if anchor.sha256 == sha256:
+                return anchor.name
+        return ""
+
+
+__all__ = (
+    "Anchor",
+    "Blocker",
+    "Change",
+    "Desired",
+    "Endpoint",
+    "Finding",
+    "OFFERS",
+    "PHASES",
+    "Plan",
+    "Proof",
+    "ROLES",
+    "STAGES",
+    "Timeouts",
+    "Trust",
+)

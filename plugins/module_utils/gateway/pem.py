@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates as text: PEM and DER, fingerprints, and the few facts that the ssl module can tell.
+
+There is no ASN.1 parser in here. A context of one's own that holds one certificate tells a CA certificate
+from another one (``cert_store_stats``) and gives subject, issuer and validity (``get_ca_certs``); see
+https://docs.python.org/3/library/ssl.html#ssl.SSLContext.get_ca_certs.
+"""
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import ssl
+import textwrap
+from typing import NamedTuple
+
+from .errors import BadInput
+
+BLOCK = re.compile(
+    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----\s*([A-Za-z0-9+/=\s]*?)-----END (?:TRUSTED |X509 )?CERTIFICATE-----"
+)
+SHORT_NAMES = {
+    "commonName": "CN",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+}
+
+
+class Facts(NamedTuple):
+    """What a certificate says of itself; times are epoch seconds. Only for CA certificates."""
+
+    subject: str
+    issuer: str
+    not_before: int
+    not_after: int
+
+    @property
+    def self_signed(self):
+        return self.subject == self.issuer
+
+
+def split(data):
+    """The DER of every certificate in PEM bytes, in order; damaged blocks are left out."""
+    found = []
+    for match in BLOCK.finditer(data):
+        try:
+            found.append(base64.b64decode(match.group(1), validate=False))
+        except binascii.Error:
+            continue
+    return found
+
+
+def fingerprint(der):
+    """SHA-256 of the DER, lower-case hex: the identity of an anchor."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def fingerprints(data):
+    """The fingerprints of all certificates in PEM bytes, as a set: bundles are compared as sets."""
+    return {fingerprint(der) for der in split(data)}
+
+
+def encode(der):
+    """One certificate as PEM text."""
+    body = "\n".join(textwrap.wrap(base64.b64encode(der).decode("ascii"), 64))
+    return "-----BEGIN CERTIFICATE-----\n{0}\n-----END CERTIFICATE-----\n".format(body)
+
+
+def subject_text(name):
+    """A name as the ssl module gives it, as ``CN=..., O=..., C=...`` (most specific part first, RFC 4514)."""
+    parts = [pair for relative in name for pair in relative]
+    return ", ".join("{0}={1}".format(SHORT_NAMES.get(key, key), value) for key, value in reversed(parts))
+
+
+def facts(der):
+    """Facts of a CA certificate, or None for a certificate that is none (a leaf).
+
+    Raises BadInput for bytes that are no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=der)
+    except (ssl.SSLError, ValueError) as exc:
+        raise BadInput("not a certificate: {0}".format(exc))
+    known = context.get_ca_certs()
+    if not known:
+        return None
+    return Facts(
+        subject_text(known[0]["subject"]),
+        subject_text(known[0]["issuer"]),
+        int(ssl.cert_time_to_seconds(known[0]["notBefore"])),
+        int(ssl.cert_time_to_seconds(known[0]["notAfter"])),
+    )
+
+
+def one_root(text, where):
+    """(DER, Facts) of the one self-signed CA certificate that PEM text must hold; BadInput otherwise."""
+    ders = split(text.encode("utf-8"))
+    if len(ders) != 1:
+        raise BadInput("{0}: expected one PEM certificate, found {1}".format(where, len(ders)))
+    try:
+        known = facts(ders[0])
+    except BadInput as exc:
+        raise BadInput("{0}: {1}".format(where, exc))
+    if known is None:
+        raise BadInput("{0}: a leaf certificate, not a root; never install one as an anchor".format(where))
+    if not known.self_signed:
+        raise BadInput(
+            "{0}: an intermediate ({1}, issued by {2}), not a root; anchors must be self-signed".format(
+                where, known.subject, known.issuer
+            )
+        )
+    return ders[0], known
+
+
+__all__ = ("Facts", "encode", "facts", "fingerprint", "fingerprints", "one_root", "split", "subject_text")

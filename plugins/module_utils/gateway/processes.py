@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Other programs, and the one lock of a gateway.
+
+A program that is started here inherits the lock's descriptor: when a run is killed and its store tool
+lives on, the lock stays held until the tool ends, and the next run waits for it.
+"""
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import time
+
+from .errors import Busy, CommandFailed
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+OUTPUT_LIMIT = 4000  # characters of a tool's last words that are kept for a message
+
+
+class Lock:
+    """An exclusive lock on a file; a context manager.
+
+    ``wait`` is in seconds. Raises Busy when it is still held after that.
+    """
+
+    def __init__(self, path, wait=60.0):
+        self.path = path
+        self.wait = wait
+        self.descriptor = None
+
+    def __enter__(self):
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + self.wait
+        while not self._take():
+            if time.monotonic() > deadline:
+                os.close(self.descriptor)
+                raise Busy(
+                    "another run holds {0} for more than {1:.0f} s; let it end, or look for it with "
+                    "'fuser {0}', and start again".format(self.path, self.wait)
+                )
+            time.sleep(0.05)
+        return self
+
+    def _take(self):
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            if exc.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            raise
+        return True
+
+    def __exit__(self, *exc_info):
+        os.close(self.descriptor)
+        self.descriptor = None
+
+
+def run(argv, stdin=b"", timeout=60.0, environment=None, lock=None):
+    """Run argv without a shell, with a clean environment and LC_ALL=C; return its standard output (bytes).
+
+    Raises CommandFailed when it cannot be started, ends with a non-zero code, or needs more than
+    ``timeout`` seconds (then it is killed).
+    """
+    env = {"PATH": PATH, "LC_ALL": "C", "HOME": "/root"}
+    env.update(environment or {})
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=timeout,
+            env=env,
+            pass_fds=() if lock is None or lock.descriptor is None else (lock.descriptor,),
+        )
+    except OSError as exc:
+        raise CommandFailed("cannot run {0}: {1}".format(argv[0], exc.strerror), argv=list(argv))
+    except subprocess.TimeoutExpired:
+        raise CommandFailed("{0} did not end within {1:.0f} s and was killed".format(argv[0], timeout), argv=list(argv))
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-OUTPUT_LIMIT:]
+        raise CommandFailed(
+            "{0} ended with code {1}: {2}".format(" ".join(argv), done.returncode, words or "no output"),
+            argv=list(argv),
+            code=done.returncode,
+        )
+    return done.stdout
+
+
+__all__ = ("Lock", "run")

@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The one verb by which trust on a gateway ever changes, by push and by pull.
+
+lock and recover, observe, plan, rehearse, arm, apply, prove, commit, report: in this order, and nothing outside
+the state directory is touched before the rehearsal has passed. See docs/architecture.md.
+"""
+from __future__ import annotations
+
+import os
+
+from . import interlock, journal, report
+from .errors import Busy, UnsupportedGateway
+from .model import OFFERS, Trust
+from .processes import Lock
+from .rehearsal import proofs_through, rehearse
+from .transaction import transact
+from .work import work_for
+
+LOCK_WAIT = 120.0  # seconds; an orphaned store tool ends sooner
+
+
+def no_step(_name):
+    """What happens between two steps of a run: nothing. Tests stop or kill the run there."""
+
+
+def reconcile(host, desired, now, dry_run=False, on_step=no_step):
+    """Bring a gateway to what ``desired`` asks and return the report (docs/architecture.md), saved unless dry_run.
+
+    ``now`` is the control node's clock, epoch seconds. A refusal and a reverted change are reports
+    (``outcome``), not errors. Raises TrustError when the gateway cannot be judged at all.
+    """
+    if dry_run or desired.phase == "assess":
+        return _judge(host, desired, now, on_step, None)
+    if not host.privileged():
+        raise UnsupportedGateway("trust can only be changed by root; use become: true (or remote_user: root)")
+    if not host.store.layout.managed:
+        raise UnsupportedGateway(
+            "layout {0} is assess-only: no test has run it against its real tool".format(host.store.layout.name)
+        )
+    os.makedirs(host.state_dir, mode=0o755, exist_ok=True)
+    with Lock(os.path.join(host.state_dir, "lock"), wait=LOCK_WAIT) as lock:
+        on_step("locked")
+        notes, ended = _recover(host, desired, lock)
+        on_step("recovered")
+        result = ended or _judge(host, desired, now, on_step, lock)
+        result["notes"] = notes + result["notes"]
+        result["finished_at"] = int(host.clock())
+        report.save(result, host.state_dir)
+        on_step("reported")
+    return result
+
+
+def _recover(host, desired, lock):
+    """End what an earlier run left behind; (notes, report that ends this run already or None)."""
+    notes = []
+    for change in journal.pending(host.state_dir):
+        waiting = change.state == "pending" and host.clock() < change.document.get("confirm_by", 0)
+        if waiting and desired.phase != "revert":
+            if (change.document["digest"], change.document["phase"]) == (desired.digest, desired.phase):
+                return notes, _still_pending(host, desired, change)
+            raise Busy(
+                "change {0} of campaign {1} waits for its commit; commit it (gateway_commit) or let it revert by itself, "
+                "then start again".format(change.id, change.document["campaign"]),
+                id=change.id,
+            )
+        end = journal.recover(change, lock)
+        notes.append("change {0} of an earlier run ended as {1}".format(change.id, end))
+        if waiting and desired.phase == "revert":
+            ended = report.new(desired)
+            ended.update(outcome="done", changed=True, revert="reverted")
+            return notes, ended
+    return notes, None
+
+
+def _still_pending(host, desired, change):
+    """A second run of the same phase before the first one was confirmed: take it over, unless it no longer proves."""
+    result = report.new(desired)
+    result.update(outcome="pending", pending=change.id, revert="armed", power_safe=host.power_safe())
+    return result
+
+
+def _judge(host, desired, now, on_step, lock):
+    """Everything after recovery. ``lock`` is None where nothing may be changed (assess, check mode)."""
+    result = report.new(desired)
+    result["finished_at"] = int(host.clock())
+    result["power_safe"] = host.power_safe()
+    blockers = interlock.clock(host.clock(), now) + interlock.cloud(desired.endpoints, desired.clouds)
+    if desired.phase != "assess" and blockers:
+        return _refuse(result, blockers)
+    observed = host.store.observe()
+    on_step("observed")
+    result["stores"] = {host.store.name: report.describe_store(host.store, observed, desired)}
+    if desired.phase == "assess":
+        return _assess(host, desired, now, observed, result, blockers)
+    work = work_for(host, desired, observed)
+    result["plan"] = [change.as_dict() for change in work.plan.changes]
+    on_step("planned")
+    blockers = _rehearse(host, desired, now, observed, work, result)
+    on_step("rehearsed")
+    if blockers:
+        return _refuse(result, blockers)
+    if lock is None:
+        result.update(outcome="planned", changed=bool(work.plan))
+        return result
+    if not work.plan:
+        result["outcome"] = "done"
+        report.carry_commit(result, report.load(host.state_dir, now), host.clock())
+        return result
+    return transact(host, desired, now, observed, work, result, on_step, lock)
+
+
+def _assess(host, desired, now, observed, result, blockers):
+    result["blockers"] = [blocker.as_dict() for blocker in blockers]
+    result["findings"] = [finding.as_dict() for finding in host.findings(desired, observed)]
+    if not any(blocker.id == "clock" for blocker in blockers):
+        trust = Trust("bundle", cafile=host.store.layout.bundle)
+        result["probes"] = [proof.as_dict() for proof in proofs_through(host, desired, now, trust, OFFERS[:1])]
+    result["outcome"] = "assessed"
+    return result
+
+
+def _rehearse(host, desired, now, observed, work, result):
+    """Proofs with the future store in a private file, and every rule of the interlock; returns the blockers."""
+    blockers = list(work.blockers)
+    thorough = desired.phase == "retire" and bool(work.plan)
+    proofs = rehearse(host, desired, now, observed, work, OFFERS if thorough else OFFERS[:1])
+    result["probes"] = [proof.as_dict() for proof in proofs]
+    blockers += interlock.endpoints(proofs)
+    if thorough:
+        found = host.findings(desired, observed)
+        result["findings"] = [finding.as_dict() for finding in found]
+        unlisted = host.unlisted_sessions({proof.address for proof in proofs if proof.address})
+        blockers += interlock.retire(desired, host.store, observed, found, unlisted, now)
+    return blockers
+
+
+def _refuse(result, blockers):
+    result.update(outcome="refused", blockers=[blocker.as_dict() for blocker in blockers])
+    return result
+
+
+__all__ = ("no_step", "reconcile")

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The report: what one gateway says happened, the same JSON by push and pull.
+
+Kept in ``/var/lib/rootwave/report.json``, also as Ansible's local fact ``ansible_local.rootwave``. Its keys are
+in docs/architecture.md.
+"""
+from __future__ import annotations
+
+import os
+import platform
+import ssl
+
+from . import files
+
+SCHEMA = 1
+FACT = "/etc/ansible/facts.d/rootwave.fact"
+
+
+def new(desired):
+    """A report with every key that readers rely on."""
+    return {
+        "schema": SCHEMA,
+        "campaign": {"name": desired.campaign, "digest": desired.digest},
+        "phase": desired.phase,
+        "outcome": "failed",
+        "changed": False,
+        "plan": [],
+        "blockers": [],
+        "findings": [],
+        "probes": [],
+        "stores": {},
+        "revert": "none",
+        "pending": None,
+        "power_safe": True,
+        "committed_at": None,
+        "seconds_since_commit": None,
+        "finished_at": None,
+        "host": host(),
+        "notes": [],
+    }
+
+
+def path_in(state_dir):
+    return os.path.join(state_dir, "report.json")
+
+
+def load(state_dir, now):
+    """The last report with ``seconds_since_commit`` counted to ``now``, or None."""
+    report = files.read_json(path_in(state_dir))
+    if report is not None:
+        count_since_commit(report, now)
+    return report
+
+
+def save(report, state_dir):
+    files.write_json(path_in(state_dir), report, mode=0o644)
+
+
+def publish_fact(state_dir):
+    """Let Ansible's setup module find the report; only after a change was made, for it lies in /etc."""
+    os.makedirs(os.path.dirname(FACT), exist_ok=True)
+    if not os.path.islink(FACT):
+        files.remove(FACT)
+        os.symlink(path_in(state_dir), FACT)
+
+
+def carry_commit(report, last, now):
+    """When the desired state has held since an earlier run, it was committed then, not now."""
+    same = last and all(last.get(key) == report[key] for key in ("campaign", "phase"))
+    report["committed_at"] = last["committed_at"] if same and last.get("committed_at") else int(now)
+    count_since_commit(report, now)
+
+
+def count_since_commit(report, now):
+    committed = report.get("committed_at")
+    report["seconds_since_commit"] = None if committed is None else max(0, int(now) - int(committed))
+
+
+def describe_store(store, observed, desired):
+    """One store's part of a report."""
+    return {
+        "layout": observed.layout,
+        "anchors": len(observed.bundle),
+        "present": {
+            anchor.name: "own" if store.holds(anchor, observed) else "trusted" if observed.trusts(anchor.sha256) else "missing"
+            for anchor in desired.present
+        },
+        "absent": {anchor.name: observed.forms(anchor.sha256) for anchor in desired.absent},
+    }
+
+
+def host():
+    """Operating system, Python and OpenSSL of the gateway, for humans."""
+    return {"os": _os_name(), "python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION}
+
+
+def _os_name():
+    text = (files.read("/etc/os-release", 16 * 1024) or b"").decode("utf-8", "replace")
+    for line in text.splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.split("=", 1)[1].strip('"')
+    return "unknown"
+
+
+__all__ = (
+    "carry_commit",
+    "count_since_commit",
+    "describe_store",
+    "host",
+    "load",
+    "new",
+    "publish_fact",
+    "save",
+)

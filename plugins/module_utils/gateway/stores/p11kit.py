@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""RHEL, Fedora and Amazon Linux: p11-kit's trust module and update-ca-trust(8).
+
+A root that the distribution ships cannot be deleted; it is put on the blocklist, which wins over every other
+source, so it also holds when a package update or an administrator brings the root back. trust(1) writes each
+file beside its target and renames it.
+"""
+from __future__ import annotations
+
+import os
+
+from .. import edits
+from ..errors import BadInput
+from .system import Observed, Reader, SystemStore
+
+
+class P11KitStore(SystemStore):
+    def observe(self):
+        reader = Reader()
+        sources = self.read_folder(reader, self.layout.anchors)
+        sources.update(self.read_folder(reader, os.path.join(self.layout.shipped, "anchors")))
+        return Observed(
+            layout=self.layout.name,
+            bundle=self.read_bundle(),
+            hashed=self.read_hashed(reader),
+            sources=sources,
+        )
+
+    def edits_of(self, change, observed):
+        if change.action != "remove":
+            return [self.hold(change.anchor)]
+        path = os.path.join(self.layout.blocklist, "rootwave-{0}.pem".format(change.anchor.name))
+        steps = [edits.Edit("file", path, edits.file_as_it_is(path), edits.content(change.anchor.pem.encode("ascii")))]
+        for source in sorted(observed.sources):
+            if change.anchor.sha256 not in observed.sources[source]:
+                continue
+            if len(set(observed.sources[source])) > 1:
+                raise BadInput(
+                    "{0} holds other certificates beside {1}; split it into one file each, run update-ca-trust and "
+                    "start again".format(source, change.anchor.name)
+                )
+            steps.append(self.removal_of(source))
+        return steps
+
+    def refresh_of(self, changes, observed, future):
+        return edits.Refresh(
+            argv=self.layout.tool,
+            temporary=os.path.join(self.state_dir, "tmp"),
+            bundle=self.layout.bundle,
+        )
+
+
+__all__ = ("P11KitStore",)

@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The system store: the bundle and the hashed directory that OpenSSL's users read, and where they come from.
+
+What all layouts share is here: which certificates are trusted, in which form, and which of our own files holds
+an anchor. What differs, how trust is taken away, is one file per family: debian.py and p11kit.py.
+"""
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+
+from .. import edits, files, pem
+from ..errors import UnsupportedGateway
+from .layouts import LAYOUTS
+
+FILE_MOST = 8 * 1024 * 1024  # bytes; a bundle of all public roots is about 0.25 MB
+HASHED_NAME = re.compile(r"^[0-9a-f]{8}\.[0-9]+$")  # openssl-rehash(1)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is there. Fingerprints are SHA-256 of the DER.
+
+    ``bundle`` maps fingerprint to DER; ``hashed`` is None for a layout without hashed directory. ``sources`` maps
+    every file that an administrator put there (anchors folder, loose files beside the links) to the
+    fingerprints in it. ``selected`` maps fingerprint to the distribution's entry that is trusted, ``unlisted``
+    to one that the next package update would trust. ``predicted`` is what the tool would make of the sources
+    now, or None where only the tool knows. ``dangling`` are links beside the bundle that lead nowhere.
+    """
+
+    layout: str
+    bundle: dict = field(repr=False)
+    hashed: frozenset | None
+    sources: dict
+    selected: dict = field(default_factory=dict)
+    unlisted: dict = field(default_factory=dict)
+    predicted: frozenset | None = None
+    dangling: frozenset = frozenset()
+
+    def forms(self, sha256):
+        """Every form in which an anchor is trusted or would be again; empty means gone."""
+        found = [name for name, place in (("bundle", self.bundle), ("hashed", self.hashed or ())) if sha256 in place]
+        if sha256 in self.selected or sha256 in self.unlisted:
+            found.append("shipped")
+        return found + ["local:" + path for path in sorted(self.sources) if sha256 in self.sources[path]]
+
+    def trusts(self, sha256):
+        return sha256 in self.bundle and (self.hashed is None or sha256 in self.hashed)
+
+
+class Reader:
+    """Reads certificate files once each, however many links lead to them."""
+
+    def __init__(self):
+        self._known = {}
+
+    def fingerprints(self, path):
+        """The fingerprints in a file, as a tuple; empty for a dangling link or something else."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return ()
+        key = (status.st_dev, status.st_ino)
+        if key not in self._known:
+            readable = os.path.isfile(path) and status.st_size <= FILE_MOST
+            self._known[key] = tuple(pem.fingerprint(der) for der in pem.split(files.read(path) or b"")) if readable else ()
+        return self._known[key]
+
+
+class SystemStore:
+    """observe, and the edits and refresh step of a plan; a subclass knows one family's way."""
+
+    name = "system"
+
+    def __init__(self, layout, state_dir):
+        self.layout = layout
+        self.state_dir = state_dir
+
+    def observe(self):
+        raise NotImplementedError
+
+    def edits_of(self, change, observed):
+        """The edits that make one change; raises BadInput for what must not be guessed."""
+        raise NotImplementedError
+
+    def refresh_of(self, changes, observed, future):
+        """The Refresh that makes the edits effective; ``future`` is the bundle's fingerprints afterwards."""
+        raise NotImplementedError
+
+    def own_file(self, anchor):
+        """Our own file for an anchor, whoever else ships that root (design: a present anchor is always ours)."""
+        return os.path.join(self.layout.anchors, "rootwave-{0}{1}".format(anchor.name, self.layout.suffix))
+
+    def holds(self, anchor, observed):
+        """Whether an anchor is trusted by our own hand, in every form."""
+        return observed.trusts(anchor.sha256) and files.read(self.own_file(anchor)) == anchor.pem.encode("ascii")
+
+    def hold(self, anchor):
+        """The edit that writes our own file."""
+        path = self.own_file(anchor)
+        return edits.Edit("file", path, edits.file_as_it_is(path), edits.content(anchor.pem.encode("ascii")))
+
+    def removal_of(self, path):
+        """The edit that removes an administrator's copy, a link as a link."""
+        if os.path.islink(path):
+            return edits.Edit("link", path, os.readlink(path), None)
+        return edits.Edit("file", path, edits.file_as_it_is(path), None)
+
+    def read_bundle(self):
+        data = files.read(self.layout.bundle, FILE_MOST) or b""
+        return {pem.fingerprint(der): der for der in pem.split(data)}
+
+    def read_hashed(self, reader):
+        """The fingerprints that OpenSSL finds by hashed name; None for a layout without them."""
+        if not self.layout.hashed:
+            return None
+        names = os.listdir(self.layout.hashed) if os.path.isdir(self.layout.hashed) else []
+        found = set()
+        for name in names:
+            if HASHED_NAME.match(name):
+                found.update(reader.fingerprints(os.path.join(self.layout.hashed, name)))
+        return frozenset(found)
+
+    def read_folder(self, reader, folder, suffix=""):
+        """{path: fingerprints} of every file below a folder, links followed as the tools do."""
+        found = {}
+        for where, _folders, names in os.walk(folder, followlinks=True):
+            for name in names:
+                if name.endswith(suffix) and not name.startswith("."):
+                    path = os.path.join(where, name)
+                    found[path] = reader.fingerprints(path)
+        return found
+
+
+class ReadOnlyStore(SystemStore):
+    """A layout that is recognised and assessed, never changed."""
+
+    def observe(self):
+        reader = Reader()
+        return Observed(
+            layout=self.layout.name,
+            bundle=self.read_bundle(),
+            hashed=self.read_hashed(reader),
+            sources=self.read_folder(reader, self.layout.anchors),
+        )
+
+
+def layout_here(layouts=LAYOUTS):
+    """The layout of this gateway; raises UnsupportedGateway for none, or for two at once."""
+    found = [layout for layout in layouts if all(os.path.lexists(path) for path in layout.marks)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UnsupportedGateway(
+            "no system trust store that Rootwave knows ({0}); is ca-certificates installed?".format(
+                ", ".join(layout.name for layout in layouts)
+            )
+        )
+    raise UnsupportedGateway(
+        "two system trust stores at once ({0}); which one programs read cannot be told, so nothing is "
+        "changed".format(", ".join(layout.name for layout in found))
+    )
+
+
+__all__ = ("Observed", "ReadOnlyStore", "Reader", "SystemStore", "layout_here")

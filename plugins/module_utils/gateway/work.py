@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What one phase would do on one gateway: the plan, and the edits and refresh steps that carry it out."""
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from . import interlock, journal
+from .errors import BadInput
+from .model import Blocker, Change, Plan
+from .plan import future_of, make_plan
+
+SPARE = 1024 * 1024  # bytes beyond four times the bundle: journal, report, the tool's scratch files
+
+
+class Work(NamedTuple):
+    """``future`` is the bundle's fingerprints afterwards; ``undoes`` the change that phase revert takes back."""
+
+    plan: Plan
+    edits: tuple
+    refreshes: tuple
+    future: frozenset
+    blockers: tuple
+    undoes: str = ""
+
+
+def work_for(host, desired, observed):
+    """The Work of a phase; what stands against it is in its blockers."""
+    work = _revert(host, desired, observed) if desired.phase == "revert" else _forward(host, desired, observed)
+    if work.plan:
+        blockers = work.blockers + tuple(interlock.stale_store(observed)) + tuple(_disk_space(host))
+        work = work._replace(blockers=blockers)
+    return work
+
+
+def _forward(host, desired, observed):
+    plan = make_plan(desired.phase, desired.present, desired.absent, host.store, observed)
+    future = future_of(plan, observed)
+    if not plan:
+        return Work(plan, (), (), future, ())
+    edits, blockers = [], []
+    for change in plan.changes:
+        try:
+            edits += host.store.edits_of(change, observed)
+        except BadInput as exc:
+            blockers.append(Blocker("mixed-file", str(exc)))
+    return Work(plan, tuple(edits), (host.store.refresh_of(plan.changes, observed, future),), future, tuple(blockers))
+
+
+def _revert(host, desired, observed):
+    """The last committed change of this campaign that no later revert took back."""
+    ended = [change for change in journal.history(host.state_dir) if change.state == "committed"]
+    mine = [change for change in ended if change.document["campaign"] == desired.campaign]
+    undone = {change.document.get("undoes") for change in mine}
+    left = [change for change in mine if change.document["phase"] != "revert" and change.id not in undone]
+    if not left:
+        return Work(Plan(), (), (), frozenset(observed.bundle), ())
+    last, known = left[-1], {anchor.sha256: anchor for anchor in desired.present + desired.absent}
+    forgotten = [sha for sha in last.document["adds"] + last.document["removes"] if sha not in known]
+    if forgotten:
+        raise BadInput("change {0} is about anchor {1}, which the campaign no longer names".format(last.id, forgotten[0]))
+    changes = [Change(host.store.name, "remove", known[sha]) for sha in last.document["adds"]]
+    changes += [Change(host.store.name, "add", known[sha]) for sha in last.document["removes"]]
+    changes += [Change(host.store.name, "release", known[sha]) for sha in last.document["holds"] if sha in known]
+    plan = Plan(tuple(changes))
+    future = (frozenset(observed.bundle) - set(last.document["adds"])) | set(last.document["removes"])
+    edits = tuple(edit.inverted() for edit in reversed(last.edits))
+    return Work(plan, edits, tuple(step.inverted() for step in last.refreshes), future, (), last.id)
+
+
+def _disk_space(host):
+    """Refuse before a disk is full rather than revert afterwards."""
+    layout = host.store.layout
+    need = 4 * (os.path.getsize(layout.bundle) if os.path.exists(layout.bundle) else 0) + SPARE
+    blockers = []
+    for folder in (host.state_dir, os.path.dirname(layout.bundle), layout.anchors):
+        if os.path.isdir(folder):
+            status = os.statvfs(folder)
+            if status.f_bavail * status.f_frsize < need:
+                blockers.append(
+                    Blocker("disk-full", "{0} has less than {1} KiB free; make room".format(folder, need // 1024))
+                )
+    return blockers
+
+
+__all__ = ("Work", "work_for")
