@@ -40,6 +40,10 @@ def unit_name(identity):
     return "rootwave-revert-{0}".format(identity)
 
 
+def deadline_name(identity):
+    return "rootwave-deadline-{0}".format(identity)
+
+
 def power_safe():
     """Whether an armed revert survives a power cut on this gateway."""
     return os.path.isdir(SYSTEMD_RUNNING)
@@ -64,7 +68,7 @@ def arm(identity, folder, seconds):
         [
             "systemd-run",
             "--quiet",
-            "--unit=" + unit_name(identity) + "-timer",
+            "--unit=" + deadline_name(identity),
             "--description=Rootwave: revert trust change {0} unless it is committed".format(identity),
             "--on-active={0}".format(int(seconds)),
             "--timer-property=AccuracySec=100ms",
@@ -84,7 +88,7 @@ def disarm(identity):
     files.remove(os.path.join(UNIT_DIR, unit_name(identity) + ".service"))
     if power_safe():
         try:
-            run(["systemctl", "stop", unit_name(identity) + "-timer.timer"])
+            run(["systemctl", "stop", deadline_name(identity) + ".timer"])
         except CommandFailed:
             return  # it has fired already (this may be its own run), or the gateway was booted since
 

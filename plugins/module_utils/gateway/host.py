@@ -12,12 +12,14 @@ import time
 
 from . import arm, findings, probe, sessions, stores, unprivileged
 from .journal import STATE_DIR
+from .report import FACT
 
 
 class Host(abc.ABC):
-    """``state_dir`` is where journal, report and lock live; ``store`` the system store."""
+    """``state_dir`` is where journal, report and lock live; ``store`` the system store; ``fact`` Ansible's local fact."""
 
     state_dir = STATE_DIR
+    fact = FACT
     store = None
 
     @abc.abstractmethod

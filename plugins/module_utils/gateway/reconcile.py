@@ -74,7 +74,7 @@ def _recover(host, desired, lock):
 
 
 def _still_pending(host, desired, change):
-    """A second run of the same phase before the first one was confirmed: take it over, unless it no longer proves."""
+    """A second run of the same phase before the first one was confirmed takes the change over to commit it."""
     result = report.new(desired)
     result.update(outcome="pending", pending=change.id, revert="armed", power_safe=host.power_safe())
     return result

@@ -57,12 +57,12 @@ def save(report, state_dir):
     files.write_json(path_in(state_dir), report, mode=0o644)
 
 
-def publish_fact(state_dir):
+def publish_fact(state_dir, fact):
     """Let Ansible's setup module find the report; only after a change was made, for it lies in /etc."""
-    os.makedirs(os.path.dirname(FACT), exist_ok=True)
-    if not os.path.islink(FACT):
-        files.remove(FACT)
-        os.symlink(path_in(state_dir), FACT)
+    os.makedirs(os.path.dirname(fact), exist_ok=True)
+    if not os.path.islink(fact):
+        files.remove(fact)
+        os.symlink(path_in(state_dir), fact)
 
 
 def carry_commit(report, last, now):
@@ -104,6 +104,7 @@ def _os_name():
 
 
 __all__ = (
+    "FACT",
     "carry_commit",
     "count_since_commit",
     "describe_store",

@@ -54,7 +54,7 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
 def settle(result, host):
     """What a report says once its change stands."""
     result.update(outcome="done", pending=None, revert="committed", committed_at=int(host.clock()), seconds_since_commit=0)
-    report.publish_fact(host.state_dir)
+    report.publish_fact(host.state_dir, host.fact)
 
 
 def _arm(host, desired, observed, work):

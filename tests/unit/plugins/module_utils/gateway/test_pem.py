@@ -1,0 +1,50 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import pem
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
+
+from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256, INTERMEDIATE, LEAF
+
+GARBAGE = "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"
+
+
+def test_a_bundle_is_a_set_of_fingerprints():
+    bundle = ("# a comment\n" + BALTIMORE + G2 + BALTIMORE).encode()
+    assert len(pem.split(bundle)) == 3
+    assert pem.fingerprints(bundle) == {BALTIMORE_SHA256, G2_SHA256}
+
+
+def test_encode_gives_back_the_same_certificate():
+    der = pem.split(G2.encode())[0]
+    assert pem.split(pem.encode(der).encode()) == [der]
+
+
+def test_the_facts_of_a_root():
+    known = pem.facts(pem.split(BALTIMORE.encode())[0])
+    assert known.subject == "CN=Baltimore CyberTrust Root, OU=CyberTrust, O=Baltimore, C=IE"
+    assert known.self_signed
+    assert known.not_after == 1747094340  # 2025-05-12T23:59:00Z
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("", "found 0", id="nothing at all"),
+        pytest.param(G2 + BALTIMORE, "found 2", id="two certificates in one file"),
+        pytest.param(GARBAGE, "not a certificate", id="PEM armour around something else"),
+        pytest.param(LEAF, "leaf", id="a leaf"),
+        pytest.param(INTERMEDIATE, "intermediate", id="an intermediate"),
+    ],
+)
+def test_an_anchor_must_be_one_root(text, words):
+    with pytest.raises(BadInput, match=words):
+        pem.one_root(text, "anchor x")
+
+
+def test_a_root_is_accepted():
+    der, known = pem.one_root(G2, "anchor x")
+    assert pem.fingerprint(der) == G2_SHA256
+    assert known.self_signed
