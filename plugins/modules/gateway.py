@@ -117,7 +117,7 @@ pending:
   description: The id of the change that waits for its commit, or null.
   returned: always
   type: str
-  sample: 20261123T131502-5f3a10
+  sample: 000002-20261123T131502Z
 revert:
   description: What became of the armed revert, V(none), V(armed), V(committed) or V(reverted).
   returned: always

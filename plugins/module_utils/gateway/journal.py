@@ -158,6 +158,13 @@ def create(root, identity, document, program):
     return Change(folder)
 
 
+def next_identity(root, now):
+    """The name of a new change: a number, so that names sort by age whatever the clock does, and a time for humans."""
+    taken = [int(change.id.split("-")[0]) for change in pending(root) + history(root)]
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    return "{0:06d}-{1}".format(max(taken, default=0) + 1, stamp)
+
+
 def pending(root):
     """The changes that have not ended, oldest first."""
     return _changes(os.path.join(root, "pending"))
@@ -216,4 +223,4 @@ def note_revert(root, identity):
     files.write_json(path, report, mode=0o644)
 
 
-__all__ = ("Change", "STATE_DIR", "TRANSITIONS", "create", "history", "main", "note_revert", "pending", "recover")
+__all__ = ("Change", "STATE_DIR", "TRANSITIONS", "create", "history", "main", "next_identity", "note_revert", "pending", "recover")

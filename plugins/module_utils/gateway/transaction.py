@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from . import arm, edits, errors, files, interlock, journal, pem, processes, report
 from .errors import ApplyFailed, ProofFailed, TrustError
@@ -59,7 +58,7 @@ def settle(result, host):
 
 def _arm(host, desired, observed, work):
     """Journal the change and arm its revert, or leave nothing behind."""
-    identity = "{0}-{1}".format(time.strftime("%Y%m%dT%H%M%S", time.gmtime(host.clock())), os.urandom(3).hex())
+    identity = journal.next_identity(host.state_dir, host.clock())
     future, bundle = set(work.future), set(observed.bundle)
     document = {
         "campaign": desired.campaign,

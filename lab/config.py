@@ -1,0 +1,137 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one lab is: its name, its network, its gateways. Written once to ``<state>/lab.json`` and read by every command."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import zlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .tools import LabError
+
+ROOT = Path(__file__).resolve().parents[1]
+HUB = "lab-hub.azure-devices.net"
+SUITES = ("bullseye", "bookworm", "trixie")  # Debian 11, 12, 13
+GROUPS = {"canary": 1, "early": 3, "broad": 8, "holdout": 2}
+GATEWAYS_MOST = 200
+
+
+@dataclass
+class Gateway:
+    """One container. ``device`` is its identity at the hub; ``local_copy``: Lab Baltimore also as a local file."""
+
+    name: str
+    group: str
+    suite: str
+    address: str
+    key: str
+    local_copy: bool = False
+    layout: str = "debian"
+    faketime: str = ""
+
+    @property
+    def image(self) -> str:
+        kind = "rhel" if self.layout == "rhel" else ("local" if self.local_copy else "plain")
+        return f"{self.suite}-{kind}"
+
+
+@dataclass
+class Lab:
+    name: str
+    subnet: int  # the third number of 10.91.x.0/24
+    admin_port: int
+    gateways: list[Gateway] = field(default_factory=list)
+
+    @property
+    def state_dir(self) -> Path:
+        return state_dir_of(self.name)
+
+    @property
+    def network(self) -> str:
+        return f"rootwave-{self.name}"
+
+    @property
+    def bridge(self) -> str:
+        return f"rw{self.subnet}"
+
+    def address(self, last: int) -> str:
+        return f"10.91.{self.subnet}.{last}"
+
+    @property
+    def dns_address(self) -> str:
+        return self.address(1)
+
+    @property
+    def old_address(self) -> str:
+        return self.address(2)
+
+    @property
+    def new_address(self) -> str:
+        return self.address(3)
+
+    @property
+    def spare_address(self) -> str:
+        """For tests that need one more: an endpoint with a good and a bad address."""
+        return self.address(4)
+
+    def container(self, gateway: Gateway) -> str:
+        return f"{self.network}-{gateway.name}"
+
+    def save(self) -> None:
+        self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path = self.state_dir / "lab.json"
+        path.with_suffix(".tmp").write_text(json.dumps(asdict(self), indent=1))
+        os.chmod(path.with_suffix(".tmp"), 0o600)
+        os.replace(path.with_suffix(".tmp"), path)
+
+
+def state_dir_of(name: str) -> Path:
+    return Path(os.environ.get("ROOTWAVE_LAB_DIR", ROOT / ".lab")) / name
+
+
+def load(name: str) -> Lab | None:
+    """The lab of this name as it was made, or None."""
+    path = state_dir_of(name) / "lab.json"
+    if not path.exists():
+        return None
+    document = json.loads(path.read_text())
+    return Lab(**dict(document, gateways=[Gateway(**item) for item in document["gateways"]]))
+
+
+def plan(name: str, groups: dict[str, int], layout: str = "debian", faketime: dict[str, str] | None = None) -> Lab:
+    """A new lab: gateways numbered over the groups in order, suites in turn, a local Baltimore on every third triple."""
+    total = sum(groups.values())
+    if not 1 <= total <= GATEWAYS_MOST:
+        raise LabError(f"a lab has 1 to {GATEWAYS_MOST} gateways, not {total}")
+    number = 0 if name == "lab" else 1 + zlib.crc32(name.encode()) % 250
+    lab = Lab(name, number, 18080 + number)
+    index = 0
+    for group, count in groups.items():
+        for _each in range(count):
+            gateway = Gateway(
+                name=f"gw-{index + 1:02d}",
+                group=group,
+                suite="trixie" if layout == "rhel" else SUITES[index % 3],
+                address=lab.address(20 + index),
+                key=base64.b64encode(os.urandom(32)).decode(),
+                local_copy=(index // 3) % 3 == 0,
+                layout=layout,
+            )
+            gateway.faketime = (faketime or {}).get(gateway.name, "")
+            lab.gateways.append(gateway)
+            index += 1
+    return lab
+
+
+def spread(total: int) -> dict[str, int]:
+    """The default groups in their proportions over another number of gateways; small fleets keep a canary."""
+    if total == sum(GROUPS.values()):
+        return dict(GROUPS)
+    holdout = round(total * 2 / 14) if total > 3 else 0
+    early = round(total * 3 / 14) if total > 2 else 0
+    groups = {"canary": 1, "early": early, "broad": total - 1 - early - holdout, "holdout": holdout}
+    return {name: count for name, count in groups.items() if count > 0}

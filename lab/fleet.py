@@ -1,0 +1,111 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gateways: podman containers with systemd as PID 1 and a real sshd. There is one way to make a gateway, this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from .config import HUB, Gateway, Lab
+from .hub import sas
+from .images import LIMITS, lab_image
+from .tools import LabError, run, say
+
+PASSWORD_LIFETIME = 30 * 86400  # seconds
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
+
+def client_key(lab: Lab) -> Path:
+    """The one SSH key that opens this lab's gateways; made once."""
+    path = lab.state_dir / "id_ed25519"
+    if not path.exists():
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"rootwave lab {lab.name}", "-f", str(path)])
+    return path
+
+
+def write_settings(lab: Lab, gateway: Gateway) -> None:
+    """What a gateway finds in /etc/lab: its host key, who may log in, its client's settings with the password."""
+    folder = lab.state_dir / "gateways" / gateway.name
+    folder.mkdir(parents=True, exist_ok=True)
+    host_key = folder / "ssh_host_ed25519_key"
+    if not host_key.exists():
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", gateway.name, "-f", str(host_key)])
+    shutil.copy(client_key(lab).with_suffix(".pub"), folder / "authorized_keys")
+    settings = ["HostKey /etc/lab/ssh_host_ed25519_key", "AuthorizedKeysFile /etc/lab/authorized_keys"]
+    settings += ["PasswordAuthentication no", "MaxStartups 100:30:200", "UseDNS no"]
+    if gateway.faketime:
+        settings.append(f"SetEnv LD_PRELOAD={FAKETIME} FAKETIME={gateway.faketime}")
+    (folder / "sshd.conf").write_text("\n".join(settings) + "\n")
+    password = sas.token(HUB, gateway.name, gateway.key, PASSWORD_LIFETIME)
+    store = "--capath /etc/ssl/certs"
+    options = [f"-h {HUB}", "-p 8883", store, f"-i {gateway.name}", "-q 1", "-k 10"]
+    options += [f"-u {HUB}/{gateway.name}/?api-version=2021-04-12", f"-P {password}"]
+    options += [f"-t devices/{gateway.name}/messages/devicebound/#"]
+    path = folder / "mosquitto_sub"
+    path.touch(mode=0o600)
+    path.write_text("\n".join(options) + "\n")
+
+
+def ensure_gateways(lab: Lab, runtime: str) -> None:
+    """Start every gateway that does not run."""
+    states = container_states(lab)
+    missing = [gateway for gateway in lab.gateways if states.get(lab.container(gateway)) != "running"]
+    if missing:
+        say(f"starting {len(missing)} gateways with {runtime}")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), missing))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda gateway: _wait_ready(lab, gateway), missing))
+
+
+def container_states(lab: Lab) -> dict[str, str]:
+    """{container: state} of everything that carries this lab's label."""
+    text = run(["podman", "ps", "--all", "--format", "json", "--filter", f"label=rootwave.lab={lab.name}"])
+    return {item["Names"][0]: item["State"] for item in json.loads(text or "[]")}
+
+
+def remove_gateways(lab: Lab) -> None:
+    names = list(container_states(lab))
+    if names:
+        run(["podman", "rm", "--force", "--time", "1", *names])
+
+
+def execute(lab: Lab, gateway: Gateway, argv, stdin: bytes = b"") -> subprocess.CompletedProcess:
+    """Run a program in a gateway, past SSH: the lab's own eyes, independent of what is tested."""
+    return subprocess.run(
+        ["podman", "exec", "--interactive", lab.container(gateway), *argv], input=stdin, capture_output=True
+    )
+
+
+def _start(lab: Lab, gateway: Gateway, runtime: str, states: dict[str, str]) -> None:
+    name = lab.container(gateway)
+    write_settings(lab, gateway)
+    if name in states:
+        run(["podman", "start", name])
+        return
+    settings = lab.state_dir / "gateways" / gateway.name
+    run(
+        ["podman", "--runtime", runtime, "run", "--detach", "--name", name, "--hostname", gateway.name]
+        + ["--label", f"rootwave.lab={lab.name}", "--systemd=always", "--cap-add=NET_ADMIN,NET_RAW", *LIMITS]
+        + ["--network", lab.network, "--ip", gateway.address, "--dns", lab.dns_address]
+        + ["--volume", f"{settings}:/etc/lab:ro", lab_image(lab, gateway), "/sbin/init"]
+    )
+
+
+def _wait_ready(lab: Lab, gateway: Gateway) -> None:
+    """systemd tells when it is up; an sshd without its port would show there as a failed unit."""
+    done = execute(lab, gateway, ["systemctl", "is-system-running", "--wait"])
+    if done.stdout.strip() != b"running":
+        failed = execute(lab, gateway, ["systemctl", "--failed", "--no-legend"]).stdout.decode().strip()
+        raise LabError(f"{gateway.name} is {done.stdout.decode().strip() or done.stderr.decode()}: {failed}")
+
+
+def give_to_caller(path: Path) -> None:
+    """Under sudo, what the user's own ansible must read belongs to the user."""
+    if "SUDO_UID" in os.environ and os.geteuid() == 0:
+        os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))

@@ -1,0 +1,65 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's side of the hub's admin API, and the hub process itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from . import network
+from .config import HUB, ROOT, Lab
+from .tools import LabError
+
+
+def ensure_hub(lab: Lab) -> None:
+    config = {
+        "state_dir": str(lab.state_dir),
+        "admin": {"host": "127.0.0.1", "port": lab.admin_port},
+        "hubs": [{"name": HUB, "listen": [lab.old_address], "ports": [8883, 443], "chain": "v1"}],
+        "devices": {gateway.name: gateway.key for gateway in lab.gateways},
+    }
+    path = lab.state_dir / "hub.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config))
+    argv = [sys.executable, "-m", "lab.hub", "serve", "--config", str(path)]
+    network.start(lab, "hub", argv, ready="ready", cwd=ROOT)
+
+
+def ask(lab: Lab, path: str, body: dict | None = None, timeout: float = 120, **query) -> dict:
+    """One call of the admin API; raises LabError with what the hub said."""
+    url = f"http://127.0.0.1:{lab.admin_port}/{path}?{urllib.parse.urlencode(query)}"
+    data = None if body is None else json.dumps(body).encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(urllib.request.Request(url, data), timeout=timeout) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as exc:
+        raise LabError(f"the hub refused {path}: {exc.read().decode(errors='replace').strip()}") from exc
+    except OSError as exc:
+        raise LabError(f"the hub of lab {lab.name} does not answer ({exc}); is it up? python -m lab up") from exc
+
+
+def registry(lab: Lab) -> dict:
+    """{"connected": [...], "stranded": [...]} as the hub's live sessions say."""
+    return ask(lab, "registry")[HUB]
+
+
+def wait_connected(lab: Lab, count: int, timeout: float) -> bool:
+    """Wait until exactly ``count`` gateways hold a session; False when the time is up."""
+    answer = ask(lab, "wait", timeout=timeout + 10, hub=HUB, connected=count, seconds=timeout)
+    return bool(answer["reached"])
+
+
+def cutover(lab: Lab, chain: str = "v2") -> None:
+    """Another chain at another address; the old address stops and every connection drops, as Azure did it."""
+    network.set_names(lab, dict(network.names(lab), **{HUB: [lab.new_address]}))
+    ask(lab, "cutover", {"hub": HUB, "chain": chain, "listen": [lab.new_address]})
+
+
+def serve(lab: Lab, chain: str, fault: str = "none", address: str | None = None) -> None:
+    """Another chain or fault on the hub's addresses, for tests."""
+    ask(lab, "serve", {"hub": HUB, "chain": chain, "fault": fault, "address": address})

@@ -1,0 +1,90 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Root file systems for gateways, from Debian's packages alone: mmdebstrap, podman import, one thin layer per lab.
+
+The base images are cached by podman under a name that carries suite, package list and recipe version; the layer with this
+lab's Baltimore and settings takes seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from .config import Gateway, Lab
+from .tools import LabError, run, say, succeeds
+
+RECIPE = "3"
+PACKAGES = (
+    "python3 openssh-server ca-certificates nftables iproute2 systemd systemd-sysv openssl procps dbus "
+    "mosquitto-clients p11-kit p11-kit-modules libfaketime"
+).split()
+FILES = Path(__file__).parent / "files"
+# Some machines refuse to raise limits above these
+LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
+
+
+def cache_dir() -> Path:
+    return Path(os.environ.get("ROOTWAVE_CACHE", Path.home() / ".cache" / "rootwave"))
+
+
+def base_image(suite: str) -> str:
+    key = hashlib.sha256(" ".join([RECIPE, suite, *PACKAGES]).encode()).hexdigest()[:12]
+    return f"localhost/rootwave-base-{suite}:{key}"
+
+
+def ensure_base(suite: str) -> None:
+    """Make a suite's base image unless it is there already; about half a minute."""
+    if succeeds(["podman", "image", "exists", base_image(suite)]):
+        return
+    say(f"making the base image of Debian {suite} (once)")
+    archive = cache_dir() / f"{base_image(suite).rpartition('/')[2].replace(':', '-')}.tar"
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    if not archive.exists():
+        draft = archive.with_suffix(".draft.tar")
+        run(["mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES), suite, str(draft)])
+        os.replace(draft, archive)
+    run(["podman", "import", "--quiet", str(archive), base_image(suite)])
+
+
+def choose_runtime(image: str) -> str:
+    """crun where it works; some machines' cgroups need runc."""
+    reasons = []
+    for runtime in ("crun", "runc"):
+        try:
+            run(["podman", "--runtime", runtime, "run", "--rm", "--network", "none", *LIMITS, image, "true"])
+        except LabError as exc:
+            reasons.append(f"{runtime}: {exc}")
+            continue
+        return runtime
+    raise LabError("no container runtime works here: " + "; ".join(reasons))
+
+
+def lab_image(lab: Lab, gateway: Gateway) -> str:
+    return f"localhost/{lab.network}:{gateway.image}"
+
+
+def ensure_lab_images(lab: Lab, runtime: str) -> None:
+    """The thin layers that this lab's gateways start from."""
+    wanted = {gateway.image: gateway for gateway in lab.gateways}
+    for gateway in wanted.values():
+        if not succeeds(["podman", "image", "exists", lab_image(lab, gateway)]):
+            say(f"making the image {gateway.image}")
+            _build(lab, gateway, runtime)
+
+
+def _build(lab: Lab, gateway: Gateway, runtime: str) -> None:
+    kind = gateway.image.rpartition("-")[2]
+    lines = [f"FROM {base_image(gateway.suite)}", "COPY . /lab-build/", f"RUN /bin/sh /lab-build/{kind}.sh"]
+    with tempfile.TemporaryDirectory(prefix="rootwave-lab-") as folder:
+        for name in os.listdir(FILES):
+            shutil.copy(FILES / name, folder)
+        shutil.copy(lab.state_dir / "pki" / "lab-baltimore.pem", folder)
+        (Path(folder) / "Containerfile").write_text("\n".join(lines) + "\n")
+        run(
+            ["podman", "--runtime", runtime, "build", "--quiet", "--network", "none", *LIMITS]
+            + ["--label", f"rootwave.lab={lab.name}", "--tag", lab_image(lab, gateway), folder]
+        )

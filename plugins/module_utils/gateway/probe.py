@@ -1,0 +1,258 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One DNS + TCP + TLS attempt on each address of an endpoint, with exactly one given trust.
+
+Every stage has a time-out and the whole handshake one deadline, so no probe can hang a run. The environment
+(SSL_CERT_FILE, SSL_CERT_DIR) has no say: contexts are built from explicit paths. The result names the stage that
+failed and, when it did not, the anchor that verified.
+"""
+from __future__ import annotations
+
+import hashlib
+import select
+import socket
+import ssl
+import threading
+import time
+
+from . import pem
+from .model import Proof, Trust
+from .tunnel import ProxyRefused, connect_through
+
+ADDRESSES_MOST = 16
+# OpenSSL's verify codes, x509_vfy.h
+NOT_YET_VALID, EXPIRED, NAME_MISMATCH = 9, 10, 62
+UNTRUSTED = (2, 18, 19, 20, 21, 24, 26, 27, 28, 33, 34)
+# Single-family offers only exist up to TLS 1.2, where the cipher suite names the certificate's key.
+SUITES = {"rsa": "ECDHE+aRSA", "ecdsa": "ECDHE+aECDSA"}
+
+
+def probe(endpoint, trust, now, offer="default", timeouts=None, candidates=()):
+    """A list of Proofs, one for each address that the endpoint's name (or its proxy) has; never raises for a failure.
+
+    ``now`` is the control node's clock; ``candidates`` are the Anchors among which the one that verified is looked for
+    where Python cannot tell (before 3.10). Addresses beyond the first 16 are not tried.
+    """
+    attempt = _Attempt(endpoint, trust, now, offer, timeouts, candidates)
+    where = _proxy_of(endpoint.proxy) if endpoint.proxy else (endpoint.host, endpoint.port)
+    try:
+        addresses = resolve(where[0], where[1], timeouts.dns)
+    except OSError as exc:
+        detail = "{0} does not resolve on this gateway ({1}); check its DNS and the name".format(where[0], exc)
+        return [attempt.proof("proxy" if endpoint.proxy else "dns", detail)]
+    return [attempt.on(family, sockaddr) for family, sockaddr in addresses[:ADDRESSES_MOST]]
+
+
+def resolve(host, port, timeout):
+    """[(family, sockaddr)] without duplicates, in the resolver's order; raises OSError, also after ``timeout`` seconds.
+
+    getaddrinfo(3) cannot be interrupted, so it runs in a daemon thread, which an ending process does not wait for.
+    """
+    answer = []
+
+    def ask():
+        try:
+            answer.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as exc:
+            answer.append(exc)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not answer:
+        raise OSError("no answer within {0:.0f} s".format(timeout))
+    if isinstance(answer[0], Exception):
+        raise OSError(str(answer[0]))
+    found = []
+    for family, _type, _proto, _name, sockaddr in answer[0]:
+        if family in (socket.AF_INET, socket.AF_INET6) and (family, sockaddr) not in found:
+            found.append((family, sockaddr))
+    return found
+
+
+class _Attempt:
+    """What stays the same over the addresses of one endpoint."""
+
+    def __init__(self, endpoint, trust, now, offer, timeouts, candidates):
+        self.endpoint, self.trust, self.now, self.offer = endpoint, trust, now, offer
+        self.timeouts, self.candidates = timeouts, candidates
+
+    def proof(self, stage, detail="", address="", **more):
+        return Proof(
+            host=self.endpoint.host,
+            port=self.endpoint.port,
+            role=self.endpoint.role,
+            trust=self.trust.label,
+            offer=self.offer,
+            stage=stage,
+            detail=detail,
+            address=address,
+            proxy=self.endpoint.proxy,
+            at=int(self.now),
+            **more
+        )
+
+    def on(self, family, sockaddr):
+        """The Proof for one address."""
+        address = sockaddr[0]
+        try:
+            stream = self.connect(family, sockaddr)
+        except ProxyRefused as exc:
+            return self.proof("proxy", str(exc), address)
+        except OSError as exc:
+            return self.proof(
+                "tcp",
+                "no TCP connection ({0}); is a firewall between, does the allowlist hold this address?".format(
+                    exc.strerror or exc
+                ),
+                address,
+            )
+        with stream:
+            return self.handshake(stream, family, sockaddr)
+
+    def connect(self, family, sockaddr):
+        stream = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            stream.settimeout(self.timeouts.tcp)
+            stream.connect(sockaddr)
+            if self.endpoint.proxy:
+                connect_through(stream, self.endpoint.host, self.endpoint.port, time.monotonic() + self.timeouts.tcp)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def handshake(self, stream, family, sockaddr):
+        address = sockaddr[0]
+        try:
+            secure = shake_hands(stream, context_for(self.trust, self.offer), self.endpoint.host, self.timeouts.tls)
+        except ssl.SSLCertVerificationError as exc:
+            leaf = self.leaf_of(family, sockaddr)
+            return self.proof(self.stage_of(exc), self.detail_of(exc), address, leaf_sha256=leaf)
+        except OSError as exc:
+            if self.offer != "default" and _says_no_such_certificate(exc):
+                return self.proof("not-offered", "no certificate for this offer", address)
+            return self.proof("tls-protocol", "TLS failed ({0})".format(_words(exc)), address)
+        with secure:
+            anchor = self.anchor_of(secure, family, sockaddr)
+            return self.proof(
+                "ok",
+                "",
+                address,
+                protocol=secure.version() or "",
+                leaf_sha256=hashlib.sha256(secure.getpeercert(True)).hexdigest(),
+                anchor=anchor[0],
+                anchor_subject=anchor[1],
+            )
+
+    def stage_of(self, error):
+        code = error.verify_code
+        if code in (NOT_YET_VALID, EXPIRED):
+            return "clock" if code == NOT_YET_VALID and time.time() < self.now else "tls-expired"
+        return "tls-name" if code == NAME_MISMATCH else "tls-untrusted"
+
+    def detail_of(self, error):
+        advice = {
+            "tls-untrusted": "the served chain ends at no anchor of this store",
+            "tls-name": "the served certificate is for another name; is this the right address, or is TLS intercepted?",
+            "tls-expired": "a certificate in the chain is expired or not valid yet",
+            "clock": "a certificate is not valid yet by this gateway's clock, which is behind; set the time",
+        }[self.stage_of(error)]
+        return "{0} ({1})".format(advice, error.verify_message)
+
+    def anchor_of(self, secure, family, sockaddr):
+        """(SHA-256, subject) of the root that verified; empty texts where it cannot be told."""
+        der = _verified_root(secure)
+        if der:
+            known = pem.facts(der)
+            return pem.fingerprint(der), known.subject if known else ""
+        for anchor in self.candidates:
+            trust = Trust(anchor.name, cadata=anchor.pem)
+            try:
+                with self.connect(family, sockaddr) as stream:
+                    shake_hands(stream, context_for(trust, self.offer), self.endpoint.host, self.timeouts.tls).close()
+                return anchor.sha256, anchor.subject
+            except OSError:
+                continue
+        return "", ""
+
+    def leaf_of(self, family, sockaddr):
+        """The served leaf's SHA-256, for the report: a handshake that trusts nobody and sends nothing afterwards."""
+        try:
+            with self.connect(family, sockaddr) as stream:
+                return hashlib.sha256(served_leaf(stream, self.endpoint.host, self.timeouts.tls)).hexdigest()
+        except (OSError, ProxyRefused):
+            return ""
+
+
+def context_for(trust, offer="default"):
+    """A context that trusts exactly ``trust``. Not create_default_context: its flags differ between Python versions."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=trust.cafile, capath=trust.capath, cadata=trust.cadata)
+    if offer != "default":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(SUITES[offer])
+    return context
+
+
+def served_leaf(stream, server_name, timeout):
+    """DER of the certificate that a peer serves, unverified: to look at, never to trust. ``server_name`` may be None."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with shake_hands(stream, context, server_name, timeout) as secure:
+        return secure.getpeercert(True) or b""
+
+
+def shake_hands(stream, context, server_name, timeout):
+    """TLS over a connected socket within ``timeout`` seconds in all, however slowly the peer drips its bytes."""
+    deadline = time.monotonic() + timeout
+    stream.setblocking(False)
+    secure = context.wrap_socket(stream, server_hostname=server_name, do_handshake_on_connect=False)
+    try:
+        while True:
+            try:
+                secure.do_handshake()
+                return secure
+            except ssl.SSLWantReadError:
+                wanted = ([secure], [])
+            except ssl.SSLWantWriteError:
+                wanted = ([], [secure])
+            left = deadline - time.monotonic()
+            if left <= 0 or not any(select.select(wanted[0], wanted[1], [], left)):
+                raise socket.timeout("no answer within {0:.0f} s".format(timeout))
+    except BaseException:
+        secure.close()
+        raise
+
+
+def _verified_root(secure):
+    """DER of the last certificate of the verified chain; public from Python 3.13, private since 3.10, else None."""
+    chain_of = getattr(secure, "get_verified_chain", None) or getattr(
+        getattr(secure, "_sslobj", None), "get_verified_chain", None
+    )
+    chain = chain_of() if chain_of else None
+    if not chain:
+        return None
+    last = chain[-1]
+    return last if isinstance(last, bytes) else last.public_bytes(2)  # 2: _ssl.ENCODING_DER
+
+
+def _says_no_such_certificate(error):
+    """The alert for no common cipher suite: handshake_failure (RFC 5246, 7.2.2), or a local finding of the same."""
+    reason = getattr(error, "reason", "") or ""
+    return "HANDSHAKE_FAILURE" in reason or "NO_CIPHERS_AVAILABLE" in reason
+
+
+def _words(error):
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _proxy_of(url):
+    """(host, port) of ``http://host:port``, whose form desired.py has checked."""
+    host, _colon, port = url[len("http://") :].rstrip("/").rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+__all__ = ("context_for", "probe", "resolve", "served_leaf", "shake_hands")

@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Who on this gateway talks to a hub right now: established TCP sessions of every network namespace.
+
+A container's sessions live in a namespace of their own, so /proc/net alone does not show them; one process of each
+namespace leads to its table. See proc(5), /proc/net/tcp.
+"""
+from __future__ import annotations
+
+import binascii
+import os
+import socket
+import sys
+from typing import NamedTuple
+
+from . import files
+from .probe import served_leaf
+
+HUB_PORTS = (8883, 5671, 443)  # MQTT, AMQP, and both over WebSockets: azure-docs iot-hub-devguide-protocols
+ALWAYS_HUB = (8883, 5671)
+ESTABLISHED = "01"
+PEERS_MOST = 20  # peers on 443 that are asked for their certificate
+LOOK_TIMEOUT = 3.0  # seconds
+HUB_NAMES = tuple(
+    name.encode("ascii")
+    for name in (
+        "azure-devices.net",
+        "azure-devices.us",
+        "azure-devices.cn",
+        "azure-devices-provisioning.net",
+        "azure-devices-provisioning.us",
+        "azure-devices-provisioning.cn",
+        "azureiotcentral.com",
+    )
+)
+
+
+class Session(NamedTuple):
+    """The far end of an established session."""
+
+    address: str
+    port: int
+
+
+def live_sessions(proc="/proc", ports=HUB_PORTS):
+    """A sorted list of distinct Sessions to any of these ports."""
+    found = set()
+    for pid in _one_process_per_namespace(proc):
+        for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+            text = files.read(os.path.join(proc, pid, "net", table)) or b""
+            found.update(_remote_ends(text.decode("ascii", "replace"), family, ports))
+    return sorted(found)
+
+
+def unlisted(sessions, addresses, hub_like):
+    """The sessions to hub-like peers that are none of ``addresses``; ``hub_like(session)`` judges those on port 443."""
+    strangers = [session for session in sessions if session.address not in addresses]
+    asked = [session for session in strangers if session.port not in ALWAYS_HUB]
+    suspects = {session for session in asked[:PEERS_MOST] if hub_like(session)}
+    suspects.update(asked[PEERS_MOST:])  # more than can be asked: refuse rather than guess
+    return [session for session in strangers if session.port in ALWAYS_HUB or session in suspects]
+
+
+def is_hub_like(session):
+    """Whether a peer's certificate names an Azure IoT domain. Nothing is sent and nothing is trusted.
+
+    Names in a certificate are plain ASCII in its DER (IA5String, RFC 5280 4.2.1.6), so they can be searched for.
+    """
+    try:
+        with socket.create_connection((session.address, session.port), LOOK_TIMEOUT) as stream:
+            leaf = served_leaf(stream, None, LOOK_TIMEOUT)
+    except OSError:
+        return False
+    return any(name in leaf for name in HUB_NAMES)
+
+
+def _one_process_per_namespace(proc):
+    seen = {}
+    for pid in os.listdir(proc):
+        if pid.isdigit():
+            try:
+                seen.setdefault(os.readlink(os.path.join(proc, pid, "ns", "net")), pid)
+            except OSError:
+                continue  # the process has ended, or is not ours to look at
+    return sorted(seen.values())
+
+
+def _remote_ends(text, family, ports):
+    for line in text.splitlines()[1:]:
+        columns = line.split()
+        if len(columns) > 3 and columns[3] == ESTABLISHED:
+            address, _colon, port = columns[2].partition(":")
+            if int(port, 16) in ports:
+                yield Session(_address(address, family), int(port, 16))
+
+
+def _address(text, family):
+    """The kernel prints 32-bit words in host byte order; a v4-mapped address is shown as IPv4."""
+    raw = binascii.unhexlify(text)
+    if sys.byteorder == "little":
+        raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
+    if family == socket.AF_INET6 and raw.startswith(b"\0" * 10 + b"\xff\xff"):
+        raw, family = raw[12:], socket.AF_INET
+    return socket.inet_ntop(family, raw)
+
+
+__all__ = ("Session", "is_hub_like", "live_sessions", "unlisted")
