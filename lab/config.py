@@ -54,10 +54,6 @@ class Lab:
     def network(self) -> str:
         return f"rootwave-{self.name}"
 
-    @property
-    def bridge(self) -> str:
-        return f"rw{self.subnet}"
-
     def address(self, last: int) -> str:
         return f"10.91.{self.subnet}.{last}"
 
@@ -90,7 +86,7 @@ class Lab:
 
 
 def state_dir_of(name: str) -> Path:
-    return Path(os.environ.get("ROOTWAVE_LAB_DIR", ROOT / ".lab")) / name
+    return Path(os.environ.get("ROOTWAVE_LAB_DIR", ROOT / ".lab")).resolve() / name
 
 
 def load(name: str) -> Lab | None:

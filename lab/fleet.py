@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .images import LIMITS, lab_image
 from .tools import LabError, run, say
 
 PASSWORD_LIFETIME = 30 * 86400  # seconds
+START_MOST = 60.0  # seconds
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
@@ -98,11 +100,17 @@ def _start(lab: Lab, gateway: Gateway, runtime: str, states: dict[str, str]) -> 
 
 
 def _wait_ready(lab: Lab, gateway: Gateway) -> None:
-    """systemd tells when it is up; an sshd without its port would show there as a failed unit."""
-    done = execute(lab, gateway, ["systemctl", "is-system-running", "--wait"])
-    if done.stdout.strip() != b"running":
-        failed = execute(lab, gateway, ["systemctl", "--failed", "--no-legend"]).stdout.decode().strip()
-        raise LabError(f"{gateway.name} is {done.stdout.decode().strip() or done.stderr.decode()}: {failed}")
+    """systemd tells when it is up, once its bus is there; an sshd without its port would show as a failed unit."""
+    deadline = time.monotonic() + START_MOST
+    while True:
+        done = execute(lab, gateway, ["systemctl", "is-system-running", "--wait"])
+        state = done.stdout.decode().strip()
+        if state == "running":
+            return
+        if state not in ("", "offline", "starting", "initializing") or time.monotonic() > deadline:
+            failed = execute(lab, gateway, ["systemctl", "--failed", "--no-legend"]).stdout.decode().strip()
+            raise LabError(f"{gateway.name} did not start: {state or done.stderr.decode().strip()} {failed}")
+        time.sleep(0.1)
 
 
 def give_to_caller(path: Path) -> None:

@@ -22,21 +22,20 @@ REAL_OLD = {"baltimore-cybertrust-root": "16af57a9f676b0ab126095aa5ebadef22ab311
 
 
 def write_inventory(lab: Lab, folder: Path) -> None:
-    """hosts.yml, known_hosts, campaign.yml and campaign-holdout.yml in ``folder``."""
+    """``hosts.yml`` in ``folder``; the campaigns and known_hosts beside the lab's state, where no inventory is parsed."""
     folder.mkdir(parents=True, exist_ok=True)
     known = [f"{one.address} {_host_key(lab, one)}\n" for one in lab.gateways]
-    _write(folder / "known_hosts", "".join(known))
-    _write(folder / "hosts.yml", HEADER + yaml.safe_dump(_hosts(lab, folder), sort_keys=False))
+    _write(lab.state_dir / "known_hosts", "".join(known))
+    _write(folder / "hosts.yml", HEADER + yaml.safe_dump(_hosts(lab), sort_keys=False))
     groups = list(dict.fromkeys(gateway.group for gateway in lab.gateways))
     staged = [group for group in groups if group != "holdout"] or groups
-    write_campaign(lab, folder / "campaign.yml", "lab", staged)
-    write_campaign(lab, folder / "campaign-holdout.yml", "lab", ["holdout"] if "holdout" in groups else staged)
-    write_campaign(lab, folder / "campaign-all.yml", "lab", groups)
+    write_campaign(lab, lab.state_dir / "campaign.yml", "lab", staged)
+    write_campaign(lab, lab.state_dir / "campaign-holdout.yml", "lab-holdout", groups[-1:])
+    write_campaign(lab, lab.state_dir / "campaign-all.yml", "lab-all", groups)
 
 
 def remove_inventory(folder: Path) -> None:
-    for name in ("known_hosts", "hosts.yml", "campaign.yml", "campaign-holdout.yml", "campaign-all.yml"):
-        (folder / name).unlink(missing_ok=True)
+    (folder / "hosts.yml").unlink(missing_ok=True)
 
 
 def write_campaign(lab: Lab, path: Path, name: str, waves: list[str], **changes) -> None:
@@ -65,7 +64,7 @@ def _anchor(lab: Lab, slug: str, sha256: str) -> dict:
     return {"name": slug, "sha256": sha256, "file": str(lab.state_dir / "pki" / f"{slug}.pem")}
 
 
-def _hosts(lab: Lab, folder: Path) -> dict:
+def _hosts(lab: Lab) -> dict:
     children: dict = {}
     for gateway in lab.gateways:
         group = children.setdefault(gateway.group, {"hosts": {}})
@@ -73,10 +72,10 @@ def _hosts(lab: Lab, folder: Path) -> dict:
     variables = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(client_key(lab)),
-        "ansible_ssh_common_args": f"-o UserKnownHostsFile={folder.resolve() / 'known_hosts'} -o StrictHostKeyChecking=yes",
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.state_dir / 'known_hosts'} -o StrictHostKeyChecking=yes",
         "ansible_pipelining": True,
         "ansible_python_interpreter": "/usr/bin/python3",
-        "rootwave_campaign": "{{ inventory_dir }}/campaign.yml",
+        "rootwave_campaign": str(lab.state_dir / "campaign.yml"),
         "rootwave_endpoints": [{"host": HUB, "port": port, "role": "hub"} for port in (8883, 443)],
     }
     return {"fleet": {"children": children, "vars": variables}}

@@ -19,18 +19,18 @@ def ensure_network(lab: Lab) -> None:
     if not succeeds(["podman", "network", "exists", lab.network]):
         run(
             ["podman", "network", "create", "--disable-dns", "--label", f"rootwave.lab={lab.name}"]
-            + ["--interface-name", lab.bridge, "--subnet", lab.address(0) + "/24", "--gateway", lab.dns_address]
-            + [lab.network]
+            + ["--subnet", lab.address(0) + "/24", "--gateway", lab.dns_address, lab.network]
         )
 
 
 def ensure_addresses(lab: Lab) -> None:
     """The hub's addresses; the bridge is there once a container runs."""
-    shown = json.loads(run(["ip", "-json", "address", "show", "dev", lab.bridge]))
+    bridge = json.loads(run(["podman", "network", "inspect", lab.network]))[0]["network_interface"]
+    shown = json.loads(run(["ip", "-json", "address", "show", "dev", bridge]))
     held = {item["local"] for item in shown[0]["addr_info"]}
     for address in (lab.old_address, lab.new_address, lab.spare_address):
         if address not in held:
-            run(["ip", "address", "add", address + "/24", "dev", lab.bridge])
+            run(["ip", "address", "add", address + "/24", "dev", bridge])
 
 
 def names(lab: Lab) -> dict[str, list[str]]:
