@@ -10,11 +10,14 @@ from pathlib import Path
 from . import config, fleet, hub_client, images, inventory, network, pki
 from .tools import LabError, install_packages, run, say, succeeds
 
+FIRST_SESSIONS_MOST = 60.0  # seconds
+
 
 def up(name: str, groups: dict[str, int], folder: Path, layout: str = "debian", faketime=None) -> config.Lab:
     """Make what is missing of a lab; a second call finds everything there."""
     install_packages()
     lab = config.load(name)
+    fresh = lab is None
     if lab is None:
         lab = config.plan(name, groups, layout, faketime)
         lab.save()
@@ -32,6 +35,8 @@ def up(name: str, groups: dict[str, int], folder: Path, layout: str = "debian", 
     hub_client.ensure_hub(lab)
     fleet.give_to_caller(fleet.client_key(lab))
     inventory.write_inventory(lab, folder)
+    if fresh and not hub_client.wait_connected(lab, len(lab.gateways), FIRST_SESSIONS_MOST):
+        raise LabError(f"not every gateway holds a session to the hub: {hub_client.registry(lab)['stranded']}")
     return lab
 
 

@@ -59,6 +59,7 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
     missing = [gateway for gateway in lab.gateways if states.get(lab.container(gateway)) != "running"]
     if missing:
         say(f"starting {len(missing)} gateways with {runtime}")
+    client_key(lab)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), missing))
     with ThreadPoolExecutor(8) as pool:

@@ -27,6 +27,9 @@ def write_inventory(lab: Lab, folder: Path) -> None:
     known = [f"{one.address} {_host_key(lab, one)}\n" for one in lab.gateways]
     _write(lab.state_dir / "known_hosts", "".join(known))
     _write(folder / "hosts.yml", HEADER + yaml.safe_dump(_hosts(lab), sort_keys=False))
+    (folder / "group_vars").mkdir(exist_ok=True)
+    settings = {"rootwave_campaign": str(lab.state_dir / "campaign.yml")}
+    _write(folder / "group_vars" / "all.yml", HEADER + yaml.safe_dump(settings))
     groups = list(dict.fromkeys(gateway.group for gateway in lab.gateways))
     staged = [group for group in groups if group != "holdout"] or groups
     write_campaign(lab, lab.state_dir / "campaign.yml", "lab", staged)
@@ -35,7 +38,8 @@ def write_inventory(lab: Lab, folder: Path) -> None:
 
 
 def remove_inventory(folder: Path) -> None:
-    (folder / "hosts.yml").unlink(missing_ok=True)
+    for name in ("hosts.yml", "group_vars/all.yml"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_campaign(lab: Lab, path: Path, name: str, waves: list[str], **changes) -> None:
@@ -75,7 +79,6 @@ def _hosts(lab: Lab) -> dict:
         "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.state_dir / 'known_hosts'} -o StrictHostKeyChecking=yes",
         "ansible_pipelining": True,
         "ansible_python_interpreter": "/usr/bin/python3",
-        "rootwave_campaign": str(lab.state_dir / "campaign.yml"),
         "rootwave_endpoints": [{"host": HUB, "port": port, "role": "hub"} for port in (8883, 443)],
     }
     return {"fleet": {"children": children, "vars": variables}}

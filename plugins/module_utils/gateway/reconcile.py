@@ -8,6 +8,7 @@ the state directory is touched before the rehearsal has passed. See docs/archite
 from __future__ import annotations
 
 import os
+import time
 
 from . import interlock, journal, report
 from .errors import Busy, UnsupportedGateway
@@ -30,6 +31,7 @@ def reconcile(host, desired, now, dry_run=False, on_step=no_step):
     ``now`` is the control node's clock, epoch seconds. A refusal and a reverted change are reports
     (``outcome``), not errors. Raises TrustError when the gateway cannot be judged at all.
     """
+    started = time.monotonic()
     if dry_run or desired.phase == "assess":
         return _judge(host, desired, now, on_step, None)
     if not host.privileged():
@@ -46,6 +48,7 @@ def reconcile(host, desired, now, dry_run=False, on_step=no_step):
         result = ended or _judge(host, desired, now, on_step, lock)
         result["notes"] = notes + result["notes"]
         result["finished_at"] = int(host.clock())
+        result["elapsed"] = round(time.monotonic() - started, 3)
         report.save(result, host.state_dir)
         on_step("reported")
     return result

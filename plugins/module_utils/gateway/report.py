@@ -36,6 +36,7 @@ def new(desired):
         "committed_at": None,
         "seconds_since_commit": None,
         "finished_at": None,
+        "elapsed": None,  # seconds
         "host": host(),
         "notes": [],
     }

@@ -1,0 +1,148 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge the wave before this batch and open the gate for it. Runs on the control node; see the module of the same name."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
+from ansible_collections.rootwave.iot.plugins.plugin_utils import gate
+from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import evidence_of
+
+# The registers that the roles fill
+RESULT, COMMIT, REPORT = "root_certificates_result", "root_certificates_commit", "wave_gate_report"
+SPEC = {
+    "campaign": {"type": "dict", "required": True},
+    "waves": {"type": "dict", "required": True},
+    "phase": {"type": "str", "required": True, "choices": ["stage", "retire", "revert"]},
+    "closing": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    """Evidence is read from what the gateway tasks of this run registered."""
+
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        _result, args = self.validate_argument_spec(argument_spec=SPEC)
+        batches = args["waves"]["batches"]
+        index, complaint = locate(batches, args["waves"]["hosts"], task_vars, args["closing"])
+        if complaint:
+            return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, (complaint,)), None)
+        if args["closing"]:
+            if index + 1 < len(batches):
+                return {"changed": False, "verdict": "open", "msg": "the next batch's gate judges"}
+            return self._judge(args, task_vars, index + 1, batches[index]["wave"])
+        return self._judge(args, task_vars, index, batches[index - 1]["wave"] if index else None)
+
+    def _judge(self, args, task_vars, index, last):
+        """Judge what is behind batch ``index``: a whole wave at its border, the error budget inside it."""
+        if last is None:
+            return self._open(args, index, None)
+        if self._task.check_mode:
+            return self._open(args, index, None, "not judged (check mode)")
+        batches, policy = args["waves"]["batches"], args["campaign"]["policy"]
+        wave = next(wave for wave in args["waves"]["waves"] if wave["name"] == last)
+        if index < len(batches) and batches[index]["wave"] == last:
+            hosts = [host for batch in batches[:index] if batch["wave"] == last for host in batch["hosts"]]
+            verdict = gate.judge_budget(policy, len(wave["hosts"]), self._evidence(args, wave, hosts, task_vars))
+        else:
+            verdict = gate.judge_wave(policy, self._evidence(args, wave, wave["hosts"], task_vars))
+            if index < len(batches):
+                verdict = self._soak(policy, verdict)
+        if verdict.verdict != gate.PASS:
+            return self._stop(args, task_vars, verdict, last)
+        return self._open(args, index, verdict)
+
+    def _evidence(self, args, wave, hosts, task_vars):
+        campaign = args["campaign"]
+        accepted = [item["finding"] for item in campaign["accept"]]
+        name = RESULT if wave["mode"] == "run" else REPORT
+        evidence = []
+        for host in hosts:
+            known = task_vars["hostvars"][host]
+            result, commit = known.get(name), known.get(COMMIT)
+            evidence.append(evidence_of(host, result, commit, campaign["digest"], args["phase"], accepted))
+        return evidence
+
+    def _soak(self, policy, verdict):
+        """Wait for what is missing of the soak, on this machine's clock, unless the gate may not wait that long."""
+        if verdict.verdict != gate.PASS or verdict.wait <= 0:
+            return verdict
+        if verdict.wait > policy["gate_timeout"]:
+            reason = (
+                f"{verdict.wait:.0f} s of the soak of {policy['soak']} s are missing, and gate_timeout is "
+                f"{policy['gate_timeout']} s; resume then, what is done is skipped"
+            )
+            return gate.Verdict(gate.INCONCLUSIVE, verdict.numbers, (reason,))
+        self._display.display(f"soak: {verdict.wait:.0f} s")
+        end = time.monotonic() + verdict.wait
+        while time.monotonic() < end:
+            time.sleep(max(0.0, min(10.0, end - time.monotonic())))
+        return verdict
+
+    def _open(self, args, index, verdict, word="open"):
+        """What the tasks of the next batch need; nothing after the last one."""
+        batches, waves = args["waves"]["batches"], args["waves"]["waves"]
+        result = {"changed": False, "verdict": word if verdict is None else verdict.verdict}
+        if verdict is not None:
+            result["numbers"] = verdict.numbers
+            result["msg"] = in_words(verdict)
+        if index < len(batches):
+            wave = next(wave for wave in waves if wave["name"] == batches[index]["wave"])
+            result["wave"], result["mode"] = wave["name"], wave["mode"]
+            result["token"] = gate_token(args["campaign"]["digest"], args["phase"], wave["name"])
+        return result
+
+    def _stop(self, args, task_vars, verdict, wave):
+        about = f"wave {wave}" if wave else "the play"
+        return {
+            "failed": True,
+            "changed": False,
+            "verdict": verdict.verdict,
+            "numbers": verdict.numbers,
+            "reasons": list(verdict.reasons),
+            "resume": resume(task_vars, args["campaign"]),
+            "msg": f"gate after {about}: {in_words(verdict)}. No further gateway was touched. "
+            f"When the cause is mended, resume with: {resume(task_vars, args['campaign'])}",
+        }
+
+
+def locate(batches, hosts, task_vars, closing):
+    """(index of the batch that this play is in, complaint). The play must be exactly what campaign and inventory fixed."""
+    covered = list(task_vars["ansible_play_hosts_all"])
+    if covered != hosts:
+        missing = [host for host in hosts if host not in covered]
+        return 0, (
+            f"the play covers {len(covered)} of {len(hosts)} gateways (missing: {', '.join(missing[:5]) or 'none, but the order differs'}); "
+            "a wave is judged whole, so run without --limit and without job slices (rootwave.iot.run_wave runs one wave)"
+        )
+    here = list(task_vars["ansible_play_batch"])
+    for index, batch in enumerate(batches):
+        if here == batch["hosts"] or (closing and here and set(here) <= set(batch["hosts"])):
+            return index, None
+    return 0, f"the batch {', '.join(here[:5])} is none that the campaign's waves fixed; do not override serial or strategy"
+
+
+def in_words(verdict):
+    numbers = ", ".join(f"{number} {word}" for word, number in verdict.numbers.items() if number)
+    return f"{verdict.verdict}: {numbers or 'no numbers'}" + "".join(f"; {reason}" for reason in verdict.reasons)
+
+
+def resume(task_vars, campaign):
+    """The exact command, from what is known to hold no secret: playbook, inventory, campaign and the run's own two variables."""
+    playbook = (context.CLIARGS.get("args") or ["the playbook"])[0]
+    command = ["ansible-playbook", playbook]
+    for source in task_vars.get("ansible_inventory_sources") or []:
+        command += ["-i", source]
+    command += ["-e", f"rootwave_campaign={campaign['path']}"]
+    for name in ("rootwave_phase", "rootwave_wave"):
+        if task_vars.get(name) and playbook.endswith(("run_wave", "run_wave.yml")):
+            command += ["-e", f"{name}={task_vars[name]}"]
+    return shlex.join(command)

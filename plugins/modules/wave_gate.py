@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: wave_gate
+short_description: Judge a wave and open the gate for the next one
+version_added: 0.1.0
+description:
+  - Stands first in every batch of a play over waves and, with O(closing=true), after the last one. At a wave's border it judges the
+    whole wave, inside a wave its running error budget.
+  - Fails closed. Gateways that are unreachable, silent, failed, refused or timed out count against a denominator that was fixed
+    when the run began; too little evidence is inconclusive, which stops the run too.
+  - Reads what M(rootwave.iot.gateway) registered as C(root_certificates_result), M(rootwave.iot.gateway_commit) as C(root_certificates_commit) and, for
+    waves that are only looked at, M(rootwave.iot.gateway_info) as C(wave_gate_report).
+  - Use it with C(run_once), C(any_errors_fatal) and the tag C(always); the role P(rootwave.iot.wave_gate#role) does.
+author:
+  - Rootwave contributors (@rootwave)
+attributes:
+  check_mode:
+    support: full
+    description: Gates say C(not judged (check mode)), do not wait and never block.
+  diff_mode:
+    support: N/A
+    description: Changes nothing.
+  idempotent:
+    support: full
+    description: Changes nothing.
+options:
+  campaign:
+    description:
+      - The campaign, from P(rootwave.iot.campaign#lookup).
+    type: dict
+    required: true
+  waves:
+    description:
+      - The run's waves, from P(rootwave.iot.waves#filter).
+    type: dict
+    required: true
+  phase:
+    description:
+      - The phase that is run.
+    type: str
+    choices: [stage, retire, revert]
+    required: true
+  closing:
+    description:
+      - Judge the last wave, after its last batch; before that, do nothing.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Judge what came before
+  rootwave.iot.wave_gate:
+    campaign: "{{ rootwave_data }}"
+    waves: "{{ rootwave_waves }}"
+    phase: stage
+  run_once: true
+  any_errors_fatal: true
+  register: wave_gate_result
+  tags: [always]
+"""
+
+RETURN = r"""
+verdict:
+  description:
+    - V(pass), V(fail) or V(inconclusive); V(open) where there is nothing to judge yet.
+  returned: always
+  type: str
+  sample: pass
+numbers:
+  description: The gateways of the judged wave by what became of them.
+  returned: when a wave was judged
+  type: dict
+  sample: {total: 8, done: 8, accepted: 0, refused: 0, failed: 0, timed out: 0, unreachable: 0, silent: 0}
+reasons:
+  description: What spoke against the wave.
+  returned: when it did not pass
+  type: list
+  elements: str
+  sample: []
+resume:
+  description: The command that resumes the run.
+  returned: when it did not pass
+  type: str
+  sample: ansible-playbook rootwave.iot.stage_campaign -i inventory -e rootwave_campaign=campaign.yml
+wave:
+  description: The wave that the gate opens for.
+  returned: when it passed and there is a next wave
+  type: str
+  sample: early
+mode:
+  description: Whether the wave is V(run), or V(report) when only its reports are read.
+  returned: when it passed and there is a next wave
+  type: str
+  sample: run
+token:
+  description: What O(rootwave.iot.gateway#module:gate) needs.
+  returned: when it passed and there is a next wave
+  type: str
+  sample: 9f0b8c0f9be7a2c1f2c8f5f3a1e8b5a5c3f1b0a8d7c6e5f4a3b2c1d0e9f8a7b6
+"""

@@ -1,0 +1,97 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. A campaign file becomes one plain dictionary, complete and checked, or a CampaignError."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+from .anchors import AnchorError, anchor_pem, must_be_in_force
+from .campaign_file import CampaignError, CampaignFile
+
+POLICY = {
+    "min_success_percent": 100,  # of a wave's gateways
+    "max_unreachable": 0,  # gateways of a wave
+    "min_sample": 1,  # gateways that must have succeeded, else a gate is inconclusive
+    "soak": 300,  # seconds that a wave must have held before the next one starts
+    "gate_timeout": 600,  # seconds that a gate waits for evidence, and a gateway has for its phase
+    "confirm": "auto",
+    "confirm_within": 300,  # seconds
+}
+
+
+def load(path: str) -> dict:
+    """{"name", "digest", "present", "absent", "endpoints", "waves", "policy", ...}; see docs/campaigns.md.
+
+    The digest covers what the campaign does, not its comments or the way it is written down.
+    """
+    resolved = Path(path).expanduser().resolve()
+    stamp = resolved.stat().st_mtime_ns if resolved.exists() else 0
+    return json.loads(_load(resolved, stamp))
+
+
+# Ansible templates the same expression for every gateway; the file is read and checked once
+@functools.lru_cache(maxsize=16)
+def _load(path: Path, _stamp: int) -> str:
+    source = CampaignFile(path)
+    document = source.document
+    campaign = {
+        "name": document["name"],
+        "description": document.get("description", ""),
+        "clouds": document.get("clouds", ["public"]),
+        "present": _anchors(source, "present"),
+        "absent": _anchors(source, "absent"),
+        "endpoints": document.get("endpoints", []),
+        "safe_after": document.get("safe_after"),
+        "waves": [wave if isinstance(wave, dict) else {"group": wave} for wave in document["waves"]],
+        "policy": {**POLICY, **document.get("policy", {})},
+        "timeouts": document.get("timeouts", {}),
+        "accept": document.get("accept", []),
+        "ca_files": document.get("ca_files", []),
+    }
+    _check_anchors(source, campaign)
+    _check_waves(source, campaign)
+    canonical = json.dumps(campaign, sort_keys=True, separators=(",", ":"))
+    campaign["digest"] = hashlib.sha256(canonical.encode()).hexdigest()
+    return json.dumps({**campaign, "path": str(path)})
+
+
+def _anchors(source: CampaignFile, side: str) -> list[dict]:
+    anchors = []
+    for index, item in enumerate(source.document["anchors"][side]):
+        try:
+            text = anchor_pem(item, source.path.parent)
+            if side == "present":
+                must_be_in_force(text)
+        except AnchorError as exc:
+            raise source.complain(["anchors", side, index], f"{item['name']}: {exc}") from exc
+        anchors.append({"name": item["name"], "sha256": item["sha256"], "pem": text})
+    return anchors
+
+
+def _check_anchors(source: CampaignFile, campaign: dict) -> None:
+    seen: dict[str, str] = {}
+    for side in ("present", "absent"):
+        for index, anchor in enumerate(campaign[side]):
+            for key in ("name", "sha256"):
+                if anchor[key] in seen:
+                    raise source.complain(
+                        ["anchors", side, index, key], f"{anchor[key]} is in anchors.{seen[anchor[key]]} already"
+                    )
+                seen[anchor[key]] = side
+    if not seen:
+        raise source.complain(["anchors"], "no anchor is present or absent; there is nothing to do")
+
+
+def _check_waves(source: CampaignFile, campaign: dict) -> None:
+    groups: list[str] = []
+    for index, wave in enumerate(campaign["waves"]):
+        if wave["group"] in groups:
+            raise source.complain(["waves", index], f"group {wave['group']} is a wave twice")
+        groups.append(wave["group"])
+
+
+__all__ = ("CampaignError", "POLICY", "load")

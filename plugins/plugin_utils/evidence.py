@@ -1,0 +1,74 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. Pure: what Ansible registered about one gateway -> one word, and the facts a gate needs.
+
+Missing evidence is a word of its own: a gateway that nobody heard of is never counted as done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DONE, ACCEPTED = "done", "accepted"
+REFUSED, FAILED, TIMED_OUT = "refused", "failed", "timed out"
+UNREACHABLE, SILENT = "unreachable", "silent"
+WORDS = (DONE, ACCEPTED, REFUSED, FAILED, TIMED_OUT, UNREACHABLE, SILENT)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One gateway's part in a wave: one of WORDS, why, seconds since its commit, seconds its phase took."""
+
+    host: str
+    word: str
+    reason: str = ""
+    held: float | None = None
+    elapsed: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        return self.word in (DONE, ACCEPTED)
+
+
+def evidence_of(host: str, result, commit, digest: str, phase: str, accepted) -> Evidence:
+    """``result`` is what rootwave.iot.gateway (or gateway_info's report) left, ``commit`` what gateway_commit left; either may be None."""
+    if not isinstance(result, dict) or result.get("skipped"):
+        return Evidence(host, SILENT, "no result")
+    if result.get("unreachable"):
+        return Evidence(host, UNREACHABLE, _reason(result))
+    if result.get("timedout"):
+        return Evidence(host, TIMED_OUT, _reason(result))
+    outcome = result.get("outcome")
+    if outcome == "refused":
+        blockers = [blocker["id"] for blocker in result.get("blockers", [])]
+        word = ACCEPTED if blockers and set(blockers) <= set(accepted) else REFUSED
+        return Evidence(host, word, _reason(result), elapsed=_elapsed(result))
+    if result.get("failed") or outcome in ("failed", "reverted"):
+        return Evidence(host, FAILED, _reason(result), elapsed=_elapsed(result))
+    if result.get("phase") != phase or (result.get("campaign") or {}).get("digest") != digest:
+        return Evidence(host, SILENT, f"no report about phase {phase} of this campaign")
+    if outcome == "pending":
+        return _confirmed(host, result, commit)
+    if outcome == "done":
+        return Evidence(host, DONE, held=result.get("seconds_since_commit"), elapsed=_elapsed(result))
+    return Evidence(host, SILENT, f"its last report says {outcome}")
+
+
+def _confirmed(host: str, result: dict, commit) -> Evidence:
+    if isinstance(commit, dict) and commit.get("outcome") == "done" and not commit.get("failed"):
+        return Evidence(host, DONE, held=0.0, elapsed=_elapsed(result))
+    if isinstance(commit, dict) and commit.get("unreachable"):
+        return Evidence(host, UNREACHABLE, "applied, but no fresh connection to confirm it; it reverts by itself")
+    return Evidence(host, FAILED, "applied, but not confirmed; it reverts by itself: " + _reason(commit or {}))
+
+
+def _elapsed(result: dict) -> float:
+    value = result.get("elapsed")
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _reason(result: dict) -> str:
+    return " ".join(str(result.get("msg") or "no message").split())[:500]
+
+
+__all__ = ("ACCEPTED", "DONE", "Evidence", "FAILED", "REFUSED", "SILENT", "TIMED_OUT", "UNREACHABLE", "WORDS", "evidence_of")
