@@ -240,7 +240,11 @@ def _verified_root(secure):
 
 
 def _says_no_such_certificate(error):
-    """The alert for no common cipher suite: handshake_failure (RFC 5246, 7.2.2), or a local finding of the same."""
+    """No common cipher suite: the alert handshake_failure (RFC 5246, 7.2.2), a local finding of the same, or a server
+    that hangs up without any answer, as Schannel and asyncio do. None of them shows a certificate, so none says
+    anything about trust; the default offer on the same address still has to verify."""
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError)):
+        return True
     reason = getattr(error, "reason", "") or ""
     return "HANDSHAKE_FAILURE" in reason or "NO_CIPHERS_AVAILABLE" in reason
 
