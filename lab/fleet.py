@@ -15,7 +15,7 @@ from pathlib import Path
 from .config import HUB, Gateway, Lab
 from .hub import sas
 from .images import LIMITS, lab_image
-from .tools import LabError, run, say
+from .tools import LabError, run, say, succeeds
 
 PASSWORD_LIFETIME = 30 * 86400  # seconds
 START_MOST = 60.0  # seconds
@@ -73,9 +73,11 @@ def container_states(lab: Lab) -> dict[str, str]:
 
 
 def remove_gateways(lab: Lab) -> None:
+    """Twice if need be: podman trips over a container that ends by itself while it is being stopped."""
+    argv = ["podman", "rm", "--force", "--time", "1"]
     names = list(container_states(lab))
-    if names:
-        run(["podman", "rm", "--force", "--time", "1", *names])
+    if names and not succeeds([*argv, *names]):
+        run([*argv, *container_states(lab)])
 
 
 def execute(lab: Lab, gateway: Gateway, argv, stdin: bytes = b"") -> subprocess.CompletedProcess:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Two commands for a user: make demo, make test. Both install what they need.
+SHELL := /bin/bash -o pipefail
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+LAB := $(BIN)/python -m lab
+
+.PHONY: demo test bench lint sanity unit system molecule lab-up lab-down
+
+demo: $(READY)
+	$(BIN)/python -m lab.demo
+
+test: $(READY) lint sanity unit system molecule
+	@echo "all tests passed"
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline
+	$(BIN)/antsibull-changelog lint
+
+sanity: $(READY)
+	$(BIN)/python -m tests.sanity
+
+unit: $(READY)
+	$(BIN)/python -m pytest tests/unit
+
+system: $(READY)
+	$(BIN)/python -m pytest tests/system
+
+molecule: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --all
+
+lab-up: $(READY)
+	$(LAB) up
+
+lab-down: $(READY)
+	$(LAB) down
+
+$(READY): requirements.txt requirements-dev.txt
+	$(PYTHON) -m lab setup
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
