@@ -22,11 +22,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline
+	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=playbooks/collections ANSIBLE_INVENTORY=inventories/example \
+	  $(BIN)/ansible-lint --offline
 	$(BIN)/antsibull-changelog lint
 
 sanity: $(READY)
-	$(BIN)/python -m tests.sanity
+	$(BIN)/python -m tests.run_sanity
 
 unit: $(READY)
 	$(BIN)/python -m pytest tests/unit

@@ -123,7 +123,10 @@ def main() -> int:
     parser.add_argument("--artifacts", type=Path, default=config.ROOT / "artifacts" / "demo")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
-        os.execvp("sudo", ["sudo", "-n", "--preserve-env=ROOTWAVE_CACHE,ROOTWAVE_LAB_DIR", sys.executable, "-m", "lab.demo", *sys.argv[1:]])
+        os.execvp(
+            "sudo",
+            ["sudo", "-n", "--preserve-env=ROOTWAVE_CACHE,ROOTWAVE_LAB_DIR", sys.executable, "-m", "lab.demo", *sys.argv[1:]],
+        )
     try:
         summary = Story(arguments.name, arguments.inventory, arguments.artifacts).run()
     except LabError as exc:

@@ -18,10 +18,14 @@ from .config import Gateway, Lab
 from .tools import LabError, run, say, succeeds
 
 RECIPE = "3"
-PACKAGES = (
-    "python3 openssh-server ca-certificates nftables iproute2 systemd systemd-sysv openssl procps dbus "
-    "mosquitto-clients p11-kit p11-kit-modules libfaketime"
-).split()
+PACKAGES = ["python3", "openssh-server", "ca-certificates", "nftables", "iproute2", "systemd", "systemd-sysv", "openssl"] + [
+    "procps",
+    "dbus",
+    "mosquitto-clients",
+    "p11-kit",
+    "p11-kit-modules",
+    "libfaketime",
+]
 FILES = Path(__file__).parent / "files"
 # Some machines refuse to raise limits above these
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")

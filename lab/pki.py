@@ -122,7 +122,7 @@ def chains(roots: dict[str, Entity], names=HUB_NAMES) -> dict[str, tuple[Entity,
     old_ca = make_intermediate(old, "Lab Microsoft RSA TLS CA 01")
     new_ca = make_intermediate(new, "Lab Microsoft Azure RSA TLS Issuing CA 04")
     deep_ca = make_intermediate(roots["lab-ms-tls-g2"], "Lab Microsoft TLS G2 RSA CA OCSP 02")
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     v1 = make_leaf(old_ca, names, chain=[old_ca])
     v2 = make_leaf(new_ca, names, chain=[new_ca])
     v3 = make_leaf(deep_ca, names, chain=[deep_ca, roots[CROSS]])
@@ -170,7 +170,7 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _sign(subject, public, issuer, signer, days, not_before, not_after, ca=False, names=()) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)

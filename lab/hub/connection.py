@@ -24,6 +24,7 @@ class Connection:
         self.decoder = codec.Decoder()
         self.idle: float | None = FIRST_PACKET_WITHIN
         self.session: Session | None = None
+        self.device = ""
         self.filters: list[str] = []
         self.clean = True
 
@@ -58,9 +59,9 @@ class Connection:
                 self._keep()
                 self.writer.write(codec.unsuback(packet.packet_id))
             case codec.Publish():
-                if packet.qos == 2 or not packet.topic.startswith(f"devices/{self.session.device}/messages/events/"):
+                if packet.qos == 2 or not packet.topic.startswith(f"devices/{self.device}/messages/events/"):
                     return False
-                if packet.qos == 1:
+                if packet.packet_id is not None:
                     self.writer.write(codec.puback(packet.packet_id))
             case codec.PingReq():
                 self.writer.write(codec.pingresp())
@@ -81,6 +82,7 @@ class Connection:
         self.idle = min(packet.keep_alive * 1.5 or KEEP_ALIVE_MOST, KEEP_ALIVE_MOST)
         tls = self.writer.get_extra_info("ssl_object")
         peer = self.writer.get_extra_info("peername")
+        self.device = packet.client_id
         self.session = Session(packet.client_id, peer[0], tls.version() or "", self.writer.transport.abort)
         await self.registry.open(self.session)
         self._keep()
@@ -97,7 +99,7 @@ class Connection:
         return codec.ACCEPTED
 
     def _subscribe(self, packet: codec.Subscribe) -> bool:
-        allowed = (f"devices/{self.session.device}/messages/devicebound/", "$iothub/twin/", "$iothub/methods/POST/")
+        allowed = (f"devices/{self.device}/messages/devicebound/", "$iothub/twin/", "$iothub/methods/POST/")
         if not all(name.startswith(allowed) for name, _qos in packet.filters):
             return False
         self.filters += [name for name, _qos in packet.filters if name not in self.filters]
@@ -108,4 +110,4 @@ class Connection:
         return True
 
     def _keep(self) -> None:
-        self.registry.keep(self.session.device, None if self.clean else self.filters)
+        self.registry.keep(self.device, None if self.clean else self.filters)

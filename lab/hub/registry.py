@@ -39,9 +39,7 @@ class Registry:
         self.live: dict[str, Session] = {}
         self.changed = asyncio.Condition()
         self._path = state_dir / f"sessions-{hub}.json"
-        self._subscriptions: dict[str, list[str]] = (
-            json.loads(self._path.read_text()) if self._path.exists() else {}
-        )
+        self._subscriptions: dict[str, list[str]] = json.loads(self._path.read_text()) if self._path.exists() else {}
 
     async def open(self, session: Session) -> None:
         """Register a connection; an older one of the same device is evicted (400027 in the real hub)."""

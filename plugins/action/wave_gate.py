@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        _result, args = self.validate_argument_spec(argument_spec=SPEC)
+        args = self.validate_argument_spec(argument_spec=SPEC)[1]
         batches = args["waves"]["batches"]
         index, complaint = locate(batches, args["waves"]["hosts"], task_vars, args["closing"])
         if complaint:
@@ -120,7 +120,8 @@ def locate(batches, hosts, task_vars, closing):
     if covered != hosts:
         missing = [host for host in hosts if host not in covered]
         return 0, (
-            f"the play covers {len(covered)} of {len(hosts)} gateways (missing: {', '.join(missing[:5]) or 'none, but the order differs'}); "
+            f"the play covers {len(covered)} of {len(hosts)} gateways "
+            f"(missing: {', '.join(missing[:5]) or 'none, but the order differs'}); "
             "a wave is judged whole, so run without --limit and without job slices (rootwave.iot.run_wave runs one wave)"
         )
     here = list(task_vars["ansible_play_batch"])

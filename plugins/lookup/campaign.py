@@ -50,14 +50,15 @@ class LookupModule(LookupBase):
         return [load(str(term)) for term in terms or [self._named(variables or {})]]
 
     def _named(self, variables):
-        """The variable, or what group_vars/all beside the inventory says: a play's hosts are known before any host's variables."""
+        """The variable, or group_vars/all beside the inventory: a play's hosts are fixed before any host has variables."""
         if variables.get("rootwave_campaign"):
             return self._beside_inventory(self._templar.template(variables["rootwave_campaign"]), variables)
         sources = variables.get("ansible_inventory_sources") or []
         found = get_vars_from_inventory_sources(self._loader, sources, [Group("all")], "all")
         if "rootwave_campaign" not in found:
             raise AnsibleError(
-                "no campaign was named; give -e rootwave_campaign=PATH, or set rootwave_campaign in group_vars/all.yml beside the inventory"
+                "no campaign was named; give -e rootwave_campaign=PATH, or set rootwave_campaign in group_vars/all.yml "
+                "beside the inventory"
             )
         return self._beside_inventory(self._templar.template(found["rootwave_campaign"]), variables)
 

@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE to the collection. The edge between the core and Ansible on a gateway: reports become module results."""
+
 from __future__ import annotations
 
 BAD_OUTCOMES = ("refused", "reverted", "failed")

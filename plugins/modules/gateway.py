@@ -157,8 +157,8 @@ ARGUMENT_SPEC = dict(
 def check_gate(desired, wave, gate):
     if gate != gate_token(desired.digest, desired.phase, wave):
         raise BadInput(
-            "the gate's token is not one for campaign {0}, phase {1}, wave {2}; run the playbook without --tags and "
-            "--skip-tags, so that rootwave.iot.wave_gate runs first".format(desired.campaign, desired.phase, wave)
+            f"the gate's token is not one for campaign {desired.campaign}, phase {desired.phase}, wave {wave}; run the "
+            "playbook without --tags and --skip-tags, so that rootwave.iot.wave_gate runs first"
         )
 
 

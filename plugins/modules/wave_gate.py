@@ -8,12 +8,12 @@ module: wave_gate
 short_description: Judge a wave and open the gate for the next one
 version_added: 0.1.0
 description:
-  - Stands first in every batch of a play over waves and, with O(closing=true), after the last one. At a wave's border it judges the
-    whole wave, inside a wave its running error budget.
+  - Stands first in every batch of a play over waves and, with O(closing=true), after the last one. At a wave's border it
+    judges the whole wave, inside a wave its running error budget.
   - Fails closed. Gateways that are unreachable, silent, failed, refused or timed out count against a denominator that was fixed
     when the run began; too little evidence is inconclusive, which stops the run too.
-  - Reads what M(rootwave.iot.gateway) registered as C(root_certificates_result), M(rootwave.iot.gateway_commit) as C(root_certificates_commit) and, for
-    waves that are only looked at, M(rootwave.iot.gateway_info) as C(wave_gate_report).
+  - Reads what M(rootwave.iot.gateway) registered as C(root_certificates_result), M(rootwave.iot.gateway_commit) as
+    C(root_certificates_commit) and, for waves that are only looked at, M(rootwave.iot.gateway_info) as C(wave_gate_report).
   - Use it with C(run_once), C(any_errors_fatal) and the tag C(always); the role P(rootwave.iot.wave_gate#role) does.
 author:
   - Rootwave contributors (@rootwave)

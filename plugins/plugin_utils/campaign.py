@@ -94,4 +94,4 @@ def _check_waves(source: CampaignFile, campaign: dict) -> None:
         groups.append(wave["group"])
 
 
-__all__ = ("CampaignError", "POLICY", "load")
+__all__ = ("POLICY", "CampaignError", "load")

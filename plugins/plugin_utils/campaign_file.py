@@ -14,13 +14,11 @@ from pathlib import Path
 import yaml
 from ansible.errors import AnsibleError
 
+JSONSCHEMA_MISSING = ""
 try:
     import jsonschema
-except ImportError as exc:
-    jsonschema = None
-    JSONSCHEMA_IMPORT_ERROR = exc
-else:
-    JSONSCHEMA_IMPORT_ERROR = None
+except ImportError as exc:  # sanity imports this file without the collection's requirements
+    JSONSCHEMA_MISSING = str(exc)
 
 SCHEMA = Path(__file__).resolve().parents[2] / "campaigns" / "campaign.schema.json"
 BYTES_MOST = 1024 * 1024
@@ -47,14 +45,15 @@ class CampaignFile:
         self.path = path
         text = _read(path)
         try:
-            self._root = yaml.compose(text, Loader=_Loader)
+            root = yaml.compose(text, Loader=_Loader)
             self.document = yaml.load(text, Loader=_Loader)
         except yaml.YAMLError as exc:
             mark = getattr(exc, "problem_mark", None)
             where = f":{mark.line + 1}" if mark else ""
             raise CampaignError(f"{path}{where}: not YAML: {getattr(exc, 'problem', None) or exc}") from exc
-        if not isinstance(self.document, dict):
+        if root is None or not isinstance(self.document, dict):
             raise CampaignError(f"{path}: a campaign is a mapping with name, anchors and waves")
+        self._root: yaml.Node = root
         self._refuse_twice(self._root)
         self._check_schema()
 
@@ -74,10 +73,8 @@ class CampaignFile:
         return line
 
     def _check_schema(self) -> None:
-        if jsonschema is None:
-            raise CampaignError(
-                f"jsonschema is needed on the control node; install this collection's requirements.txt: {JSONSCHEMA_IMPORT_ERROR}"
-            )
+        if JSONSCHEMA_MISSING:
+            raise CampaignError(f"install this collection's requirements.txt on the control node: {JSONSCHEMA_MISSING}")
         validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
         error = jsonschema.exceptions.best_match(validator.iter_errors(self.document))
         if error is None:

@@ -31,7 +31,7 @@ class Evidence:
 
 
 def evidence_of(host: str, result, commit, digest: str, phase: str, accepted) -> Evidence:
-    """``result`` is what rootwave.iot.gateway (or gateway_info's report) left, ``commit`` what gateway_commit left; either may be None."""
+    """``result`` is what rootwave.iot.gateway or gateway_info's report left, ``commit`` what gateway_commit left, or None."""
     if not isinstance(result, dict) or result.get("skipped"):
         return Evidence(host, SILENT, "no result")
     if result.get("unreachable"):
@@ -71,4 +71,4 @@ def _reason(result: dict) -> str:
     return " ".join(str(result.get("msg") or "no message").split())[:500]
 
 
-__all__ = ("ACCEPTED", "DONE", "Evidence", "FAILED", "REFUSED", "SILENT", "TIMED_OUT", "UNREACHABLE", "WORDS", "evidence_of")
+__all__ = ("ACCEPTED", "DONE", "FAILED", "REFUSED", "SILENT", "TIMED_OUT", "UNREACHABLE", "WORDS", "Evidence", "evidence_of")

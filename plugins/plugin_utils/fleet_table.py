@@ -15,7 +15,9 @@ def fleet_table(assessments: dict, inventory=()) -> list[str]:
     lines.insert(1, "  ".join("-" * width for width in widths))
     left = [host for host in inventory if host not in assessments]
     if left:
-        lines.append(f"{len(left)} hosts of the inventory are in no wave: {', '.join(left[:10])}{' ...' if len(left) > 10 else ''}")
+        lines.append(
+            f"{len(left)} hosts of the inventory are in no wave: {', '.join(left[:10])}{' ...' if len(left) > 10 else ''}"
+        )
     return lines
 
 
@@ -36,7 +38,9 @@ def _roots(result: dict) -> tuple[str, str]:
 
 def _verified_by(result: dict) -> str:
     """The anchors in the subject's own words; a failed stage in place of an anchor."""
-    told = {probe["anchor_subject"].split(",")[0].removeprefix("CN=") or "ok" for probe in result["probes"] if probe["stage"] == "ok"}
+    told = {
+        probe["anchor_subject"].split(",")[0].removeprefix("CN=") or "ok" for probe in result["probes"] if probe["stage"] == "ok"
+    }
     told |= {f"{probe['host']}:{probe['port']} {probe['stage']}" for probe in result["probes"] if probe["stage"] != "ok"}
     return ", ".join(sorted(told)) or "not probed"
 

@@ -93,8 +93,8 @@ def _too_slow(policy: dict, evidence: list[Evidence]) -> list[str]:
     if slowest is None or slowest.elapsed * CONFIRM_MARGIN <= policy["confirm_within"]:
         return []
     return [
-        f"{slowest.host} took {slowest.elapsed:.0f} s and confirm_within is {policy['confirm_within']} s: an armed revert could run "
-        f"out during a healthy run; set it to at least {slowest.elapsed * CONFIRM_MARGIN:.0f}"
+        f"{slowest.host} took {slowest.elapsed:.0f} s and confirm_within is {policy['confirm_within']} s: an armed revert "
+        f"could run out during a healthy run; set it to at least {slowest.elapsed * CONFIRM_MARGIN:.0f}"
     ]
 
 

@@ -5,6 +5,7 @@
 Without systemd a detached process waits instead; it does not survive a power cut, and the report says so
 (``power_safe: false``).
 """
+
 from __future__ import annotations
 
 import os

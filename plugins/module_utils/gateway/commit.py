@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
 """End the pending change on request: what gateway_commit does, and the agent after it has reconnected."""
+
 from __future__ import annotations
 
 import os
@@ -29,8 +30,9 @@ def end_change(host, identity, state, dry_run=False):
             return {"changed": False, "outcome": outcome, "left_alone": []}
         if change.state in ("committed", "reverted"):
             raise BadInput(
-                "change {0} is {1} already; it was not committed within confirm_within seconds, or another run ended "
-                "it".format(identity, change.state),
+                "change {0} is {1} already; it was not committed within confirm_within seconds, or another run ended it".format(
+                    identity, change.state
+                ),
                 id=identity,
             )
         if dry_run:

@@ -5,6 +5,7 @@
 The document is untrusted: sizes, types and names are checked before anything else looks at it. Its shape is
 in docs/architecture.md.
 """
+
 from __future__ import annotations
 
 import calendar
@@ -23,7 +24,7 @@ NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,63}$")
 HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
 PROXY = re.compile(r"^http://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})/?$")
 SHA256 = re.compile(r"^[0-9a-f]{64}$")
-KEYS = {
+KEYS: dict = {
     "schema": int,
     "campaign": str,
     "digest": str,
@@ -165,8 +166,8 @@ def _date(value):
         return None
     try:
         return calendar.timegm(time.strptime(value, "%Y-%m-%d"))
-    except (TypeError, ValueError):
-        raise BadInput("desired: safe_after.date {0!r} is not a date like 2024-09-30".format(value))
+    except (TypeError, ValueError) as exc:
+        raise BadInput("desired: safe_after.date {0!r} is not a date like 2024-09-30".format(value)) from exc
 
 
 __all__ = ("from_document", "gate_token")

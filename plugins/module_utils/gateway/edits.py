@@ -7,6 +7,7 @@ gateway and in the program that reverts it when that run is gone. Walking is ide
 already done is passed over, so an interrupted walk is simply walked again. An edit never overwrites what
 somebody else has put in its place: forward that is an error, backward it is left alone and told.
 """
+
 from __future__ import annotations
 
 import base64
@@ -180,8 +181,9 @@ def _check_made(step):
         surplus, missing = sorted(found - set(step.expect)), sorted(set(step.expect) - found)
         if surplus or missing:
             raise ApplyFailed(
-                "{0} made another bundle than planned ({1} certificates too many, {2} missing); it was not "
-                "installed".format(step.argv[0], len(surplus), len(missing)),
+                "{0} made another bundle than planned ({1} certificates too many, {2} missing); it was not installed".format(
+                    step.argv[0], len(surplus), len(missing)
+                ),
                 surplus=surplus[:10],
                 missing=missing[:10],
             )
@@ -203,7 +205,7 @@ def _complaints(argv, stdin, lock):
 def _run_hooks(step, lock):
     """Run the distribution's hooks as run-parts(8) would. A failing hook fails nothing, as in the tool itself."""
     lines = ["+" + path for path in step.added] + ["-" + path for path in step.removed]
-    failed = []
+    failed: list[str] = []
     if not step.hooks or not lines or not os.path.isdir(step.hooks):
         return failed
     for name in sorted(os.listdir(step.hooks)):

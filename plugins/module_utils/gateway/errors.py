@@ -5,6 +5,7 @@
 A message says what failed, on what, and what to do next. ``details`` is JSON-safe, because it ends in a
 module result and in a reported twin property.
 """
+
 from __future__ import annotations
 
 

@@ -5,6 +5,7 @@
 The temporary name follows from the target's name, so that what a killed run left behind is found and
 removed by the next one.
 """
+
 from __future__ import annotations
 
 import json

@@ -3,6 +3,7 @@
 """What assess notices. An id is ``kind:where`` and the same on every gateway with the same defect, so that a campaign
 can accept it once, with a reason. A blocker holds retire; warnings and infos only tell.
 """
+
 from __future__ import annotations
 
 from . import files, java_sdk, pem

@@ -4,6 +4,7 @@
 
 A test double overrides what it wants to control; files are real in either case.
 """
+
 from __future__ import annotations
 
 import abc

@@ -5,6 +5,7 @@
 design: refuse unless all hold, and name the blocker. Nothing here can be switched off by a flag; a finding can be
 accepted by its id, with a reason, in the campaign.
 """
+
 from __future__ import annotations
 
 from .model import Blocker
@@ -108,18 +109,14 @@ def _safe_after(desired, control_now):
         return [Blocker("safe-after", "the campaign has no safe_after: nobody vouches that the old root is gone")]
     if control_now > desired.safe_after:
         return []
-    return [
-        Blocker("safe-after", "not before safe_after ({0}); wait".format(desired.safe_after_source or "the campaign"))
-    ]
+    return [Blocker("safe-after", "not before safe_after ({0}); wait".format(desired.safe_after_source or "the campaign"))]
 
 
 def _held(desired, store, observed):
     return [
         Blocker(
             "not-staged",
-            "{0} is not held by Rootwave's own file {1}; run the stage phase first".format(
-                anchor.name, store.own_file(anchor)
-            ),
+            "{0} is not held by Rootwave's own file {1}; run the stage phase first".format(anchor.name, store.own_file(anchor)),
         )
         for anchor in desired.present
         if not store.holds(anchor, observed)

@@ -7,6 +7,7 @@ use the JVM's store. Source: github.com/Azure/azure-iot-sdk-java, IotHubCertific
 upcoming_certificate_changes_readme.md. Shaded jars are found by the roots in their classes. The walk is bounded, and a bound
 that was reached is a finding itself.
 """
+
 from __future__ import annotations
 
 import os
@@ -38,7 +39,8 @@ FIRST_WITHOUT_ROOTS = (2, 0)
 
 def findings(places=PLACES, seconds=SECONDS_MOST):
     """Findings of every jar below ``places`` that carries roots of its own."""
-    found, deadline = [], time.monotonic() + seconds
+    found: list[Finding] = []
+    deadline = time.monotonic() + seconds
     for count, path in enumerate(_jars(places, deadline)):
         if path is None or count > FILES_MOST:
             detail = "the search for Java SDK jars ended at its limit; name the directories that matter, or accept this"

@@ -11,6 +11,7 @@ timer, at boot, or by hand. A change that ended is moved to ``history/``, where 
                             \\-> pending -> committed  changes that wait for gateway_commit
     any of armed, applying, proving, pending -> reverting -> reverted
 """
+
 from __future__ import annotations
 
 import os
@@ -90,7 +91,7 @@ class Change:
                     "change {0} is only half reverted: {1}. The revert stays armed; free the cause (disk full, file "
                     "system read-only) and run: python3 -I {2}".format(self.id, exc, self.folder),
                     id=self.id,
-                )
+                ) from exc
         self._sync()
         self.enter("reverted")
         self.finish()
@@ -217,10 +218,25 @@ def note_revert(root, identity):
     path = os.path.join(root, "report.json")
     report = files.read_json(path) or {"schema": 1}
     report.update(
-        outcome="reverted", revert="reverted", pending=None, committed_at=None, reverted=identity,
+        outcome="reverted",
+        revert="reverted",
+        pending=None,
+        committed_at=None,
+        reverted=identity,
         finished_at=int(time.time()),
     )
     files.write_json(path, report, mode=0o644)
 
 
-__all__ = ("Change", "STATE_DIR", "TRANSITIONS", "create", "history", "main", "next_identity", "note_revert", "pending", "recover")
+__all__ = (
+    "STATE_DIR",
+    "TRANSITIONS",
+    "Change",
+    "create",
+    "history",
+    "main",
+    "next_identity",
+    "note_revert",
+    "pending",
+    "recover",
+)

@@ -4,6 +4,7 @@
 
 Foreign JSON becomes typed in one place, desired.py. Nothing in here touches a file, a socket or a clock.
 """
+
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
@@ -183,18 +184,18 @@ class Desired:
 
 
 __all__ = (
+    "OFFERS",
+    "PHASES",
+    "ROLES",
+    "STAGES",
     "Anchor",
     "Blocker",
     "Change",
     "Desired",
     "Endpoint",
     "Finding",
-    "OFFERS",
-    "PHASES",
     "Plan",
     "Proof",
-    "ROLES",
-    "STAGES",
     "Timeouts",
     "Trust",
 )

@@ -6,6 +6,7 @@ There is no ASN.1 parser in here. A context of one's own that holds one certific
 from another one (``cert_store_stats``) and gives subject, issuer and validity (``get_ca_certs``); see
 https://docs.python.org/3/library/ssl.html#ssl.SSLContext.get_ca_certs.
 """
+
 from __future__ import annotations
 
 import base64
@@ -86,15 +87,15 @@ def facts(der):
     try:
         context.load_verify_locations(cadata=der)
     except (ssl.SSLError, ValueError) as exc:
-        raise BadInput("not a certificate: {0}".format(exc))
+        raise BadInput("not a certificate: {0}".format(exc)) from exc
     known = context.get_ca_certs()
     if not known:
         return None
     return Facts(
         subject_text(known[0]["subject"]),
         subject_text(known[0]["issuer"]),
-        int(ssl.cert_time_to_seconds(known[0]["notBefore"])),
-        int(ssl.cert_time_to_seconds(known[0]["notAfter"])),
+        int(ssl.cert_time_to_seconds(str(known[0]["notBefore"]))),
+        int(ssl.cert_time_to_seconds(str(known[0]["notAfter"]))),
     )
 
 
@@ -106,7 +107,7 @@ def one_root(text, where):
     try:
         known = facts(ders[0])
     except BadInput as exc:
-        raise BadInput("{0}: {1}".format(where, exc))
+        raise BadInput("{0}: {1}".format(where, exc)) from exc
     if known is None:
         raise BadInput("{0}: a leaf certificate, not a root; never install one as an anchor".format(where))
     if not known.self_signed:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
 """Pure: observed + desired -> Plan. Computed once, the same way in check mode and for real."""
+
 from __future__ import annotations
 
 from .model import Change, Plan

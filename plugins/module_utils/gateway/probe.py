@@ -6,6 +6,7 @@ Every stage has a time-out and the whole handshake one deadline, so no probe can
 (SSL_CERT_FILE, SSL_CERT_DIR) has no say: contexts are built from explicit paths. The result names the stage that
 failed and, when it did not, the anchor that verified.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -48,7 +49,7 @@ def resolve(host, port, timeout):
 
     getaddrinfo(3) cannot be interrupted, so it runs in a daemon thread, which an ending process does not wait for.
     """
-    answer = []
+    answer: list = []
 
     def ask():
         try:
@@ -89,7 +90,7 @@ class _Attempt:
             address=address,
             proxy=self.endpoint.proxy,
             at=int(self.now),
-            **more
+            **more,
         )
 
     def on(self, family, sockaddr):
@@ -216,11 +217,12 @@ def shake_hands(stream, context, server_name, timeout):
                 secure.do_handshake()
                 return secure
             except ssl.SSLWantReadError:
-                wanted = ([secure], [])
+                wants_read = True
             except ssl.SSLWantWriteError:
-                wanted = ([], [secure])
+                wants_read = False
             left = deadline - time.monotonic()
-            if left <= 0 or not any(select.select(wanted[0], wanted[1], [], left)):
+            readers, writers = ([secure], []) if wants_read else ([], [secure])
+            if left <= 0 or not any(select.select(readers, writers, [], left)):
                 raise socket.timeout("no answer within {0:.0f} s".format(timeout))
     except BaseException:
         secure.close()

@@ -5,6 +5,7 @@
 A program that is started here inherits the lock's descriptor: when a run is killed and its store tool
 lives on, the lock stays held until the tool ends, and the next run waits for it.
 """
+
 from __future__ import annotations
 
 import errno
@@ -28,7 +29,7 @@ class Lock:
     def __init__(self, path, wait=60.0):
         self.path = path
         self.wait = wait
-        self.descriptor = None
+        self.descriptor = -1
 
     def __enter__(self):
         self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -54,7 +55,7 @@ class Lock:
 
     def __exit__(self, *exc_info):
         os.close(self.descriptor)
-        self.descriptor = None
+        self.descriptor = -1
 
 
 def run(argv, stdin=b"", timeout=60.0, environment=None, lock=None):
@@ -69,16 +70,15 @@ def run(argv, stdin=b"", timeout=60.0, environment=None, lock=None):
         done = subprocess.run(
             argv,
             input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=timeout,
             env=env,
-            pass_fds=() if lock is None or lock.descriptor is None else (lock.descriptor,),
+            pass_fds=() if lock is None else (lock.descriptor,),
         )
     except OSError as exc:
-        raise CommandFailed("cannot run {0}: {1}".format(argv[0], exc.strerror), argv=list(argv))
-    except subprocess.TimeoutExpired:
-        raise CommandFailed("{0} did not end within {1:.0f} s and was killed".format(argv[0], timeout), argv=list(argv))
+        raise CommandFailed("cannot run {0}: {1}".format(argv[0], exc.strerror), argv=list(argv)) from exc
+    except subprocess.TimeoutExpired as exc:
+        raise CommandFailed("{0} did not end within {1:.0f} s and was killed".format(argv[0], timeout), argv=list(argv)) from exc
     if done.returncode != 0:
         words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-OUTPUT_LIMIT:]
         raise CommandFailed(

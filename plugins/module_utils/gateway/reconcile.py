@@ -5,6 +5,7 @@
 lock and recover, observe, plan, rehearse, arm, apply, prove, commit, report: in this order, and nothing outside
 the state directory is touched before the rehearsal has passed. See docs/architecture.md.
 """
+
 from __future__ import annotations
 
 import os
@@ -56,7 +57,7 @@ def reconcile(host, desired, now, dry_run=False, on_step=no_step):
 
 def _recover(host, desired, lock):
     """End what an earlier run left behind; (notes, report that ends this run already or None)."""
-    notes = []
+    notes: list[str] = []
     for change in journal.pending(host.state_dir):
         waiting = change.state == "pending" and host.clock() < change.document.get("confirm_by", 0)
         if waiting and desired.phase != "revert":

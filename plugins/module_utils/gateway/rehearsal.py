@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
 """Endpoints probed through a trust that is not the gateway's yet, and through the one that it has become."""
+
 from __future__ import annotations
 
 import os
@@ -13,10 +14,7 @@ from .model import OFFERS, Proof, Trust
 def proofs_through(host, desired, now, trust, offers):
     """One Proof per endpoint, address and offer, a list."""
     return [
-        proof
-        for endpoint in desired.endpoints
-        for offer in offers
-        for proof in host.probe(endpoint, trust, now, offer, desired)
+        proof for endpoint in desired.endpoints for offer in offers for proof in host.probe(endpoint, trust, now, offer, desired)
     ]
 
 
@@ -25,9 +23,7 @@ def rehearse(host, desired, now, observed, work, offers):
     if not work.plan:
         return proofs_through(host, desired, now, Trust("bundle", cafile=host.store.layout.bundle), offers)
     anchors = {anchor.sha256: anchor.pem for anchor in desired.present + desired.absent}
-    text = "".join(
-        pem.encode(observed.bundle[sha]) if sha in observed.bundle else anchors[sha] for sha in sorted(work.future)
-    )
+    text = "".join(pem.encode(observed.bundle[sha]) if sha in observed.bundle else anchors[sha] for sha in sorted(work.future))
     descriptor, path = tempfile.mkstemp(prefix="rootwave-rehearsal-", suffix=".pem")
     try:
         with os.fdopen(descriptor, "w") as stream:

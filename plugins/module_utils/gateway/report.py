@@ -5,6 +5,7 @@
 Kept in ``/var/lib/rootwave/report.json``, also as Ansible's local fact ``ansible_local.rootwave``. Its keys are
 in docs/architecture.md.
 """
+
 from __future__ import annotations
 
 import os

@@ -5,6 +5,7 @@
 A container's sessions live in a namespace of their own, so /proc/net alone does not show them; one process of each
 namespace leads to its table. See proc(5), /proc/net/tcp.
 """
+
 from __future__ import annotations
 
 import binascii
@@ -75,7 +76,7 @@ def is_hub_like(session):
 
 
 def _one_process_per_namespace(proc):
-    seen = {}
+    seen: dict[str, str] = {}
     for pid in os.listdir(proc):
         if pid.isdigit():
             try:

@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
 """Arm, apply, prove, commit: the part of a run that changes the gateway, or leaves it as it was."""
+
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from . import arm, edits, errors, files, interlock, journal, pem, processes, report
 from .errors import ApplyFailed, ProofFailed, TrustError
@@ -76,12 +78,12 @@ def _arm(host, desired, observed, work):
     try:
         change = journal.create(host.state_dir, identity, document, _program())
     except OSError as exc:
-        raise TrustError("cannot journal the change under {0}: {1}".format(host.state_dir, exc.strerror))
+        raise TrustError("cannot journal the change under {0}: {1}".format(host.state_dir, exc.strerror)) from exc
     try:
         host.arm(identity, change.folder, desired.confirm_within)
     except (TrustError, OSError) as exc:
         change.abandon()
-        raise TrustError("the revert cannot be armed, so nothing was changed: {0}".format(exc))
+        raise TrustError("the revert cannot be armed, so nothing was changed: {0}".format(exc)) from exc
     return change
 
 
@@ -89,7 +91,7 @@ def _reserves(host):
     """[path, bytes] of the space that a revert may need, one for each file system it writes to."""
     bundle = host.store.layout.bundle
     size = 3 * (os.path.getsize(bundle) if os.path.exists(bundle) else 0) + 256 * 1024
-    folders = {}
+    folders: dict[int, str] = {}
     for folder in (os.path.dirname(bundle), host.state_dir):
         folders.setdefault(os.stat(folder).st_dev, folder)
     return [[os.path.join(folder, ".rootwave-reserve"), size] for folder in folders.values()]
@@ -98,6 +100,7 @@ def _reserves(host):
 def _program():
     """{file name: source text} of the self-contained revert program."""
     sources = {"__main__.py": MAIN, "gateway/__init__.py": ""}
+    module: Any  # its loader may be AnsiballZ's zip importer or a file loader
     for module in PROGRAM:
         name = module.__name__.rpartition(".")[2]
         text = module.__spec__.loader.get_source(module.__name__)
@@ -111,9 +114,7 @@ def _check(store, work, before, after):
     """The store became exactly what the plan says, read back by fingerprint; exit codes are no evidence."""
     if set(after.bundle) != set(work.future):
         raise ApplyFailed(
-            "{0} holds {1} certificates, {2} were planned".format(
-                store.layout.bundle, len(after.bundle), len(work.future)
-            )
+            "{0} holds {1} certificates, {2} were planned".format(store.layout.bundle, len(after.bundle), len(work.future))
         )
     for change in work.plan.changes:
         sha, name = change.anchor.sha256, change.anchor.name

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
 """HTTP CONNECT (RFC 9110, 9.3.6): a tunnel through a proxy, its answer read with limits."""
+
 from __future__ import annotations
 
 import socket
@@ -20,7 +21,7 @@ def connect_through(stream, host, port, deadline):
         stream.sendall(request.encode("ascii"))
         answer = _read_head(stream, deadline)
     except OSError as exc:
-        raise ProxyRefused("the proxy did not answer CONNECT ({0})".format(exc))
+        raise ProxyRefused("the proxy did not answer CONNECT ({0})".format(exc)) from exc
     parts = answer.split(b"\r\n", 1)[0].split(None, 2)
     if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit():
         raise ProxyRefused("the proxy's answer is not HTTP; is this the proxy's port?")

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
 """Run a function as a user who owns nothing: what only root can read is no trust for the programs that need it."""
+
 from __future__ import annotations
 
 import json

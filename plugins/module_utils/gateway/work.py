@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
 """What one phase would do on one gateway: the plan, and the edits and refresh steps that carry it out."""
+
 from __future__ import annotations
 
 import os
@@ -78,9 +79,7 @@ def _disk_space(host):
         if os.path.isdir(folder):
             status = os.statvfs(folder)
             if status.f_bavail * status.f_frsize < need:
-                blockers.append(
-                    Blocker("disk-full", "{0} has less than {1} KiB free; make room".format(folder, need // 1024))
-                )
+                blockers.append(Blocker("disk-full", "{0} has less than {1} KiB free; make room".format(folder, need // 1024)))
     return blockers
 
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
 """The stores that Rootwave knows. An explicit table: Ansible ships to a gateway only what an import names."""
+
 from __future__ import annotations
 
 from .debian import DebianStore

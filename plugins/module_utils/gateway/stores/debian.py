@@ -9,6 +9,7 @@ bundle under a name of ours, without hooks, and edits.refresh checks it, renames
 hooks with the lines the tool would have given them. Never ``--fresh``: killed in the middle it leaves a fraction
 of the links.
 """
+
 from __future__ import annotations
 
 import os
@@ -86,7 +87,7 @@ class DebianStore(SystemStore):
 
     def _unlisted(self, reader, listed):
         """Shipped roots without a line: a package update takes them for new and trusts them (debconf's default)."""
-        found = {}
+        found: dict[str, str] = {}
         for where, _folders, names in os.walk(self.layout.shipped, followlinks=True):
             for path in (os.path.join(where, name) for name in names if name.endswith(".crt")):
                 entry = os.path.relpath(path, self.layout.shipped)

@@ -5,6 +5,7 @@
 A layout that no test has run against its real tool is assess-only: ``managed`` is False, and stage and retire
 refuse it by name.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ A root that the distribution ships cannot be deleted; it is put on the blocklist
 source, so it also holds when a package update or an administrator brings the root back. trust(1) writes each
 file beside its target and renames it.
 """
+
 from __future__ import annotations
 
 import os

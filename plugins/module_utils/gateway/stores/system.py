@@ -5,6 +5,7 @@
 What all layouts share is here: which certificates are trusted, in which form, and which of our own files holds
 an anchor. What differs, how trust is taken away, is one file per family: debian.py and p11kit.py.
 """
+
 from __future__ import annotations
 
 import os
@@ -159,8 +160,9 @@ def layout_here(layouts=LAYOUTS):
             )
         )
     raise UnsupportedGateway(
-        "two system trust stores at once ({0}); which one programs read cannot be told, so nothing is "
-        "changed".format(", ".join(layout.name for layout in found))
+        "two system trust stores at once ({0}); which one programs read cannot be told, so nothing is changed".format(
+            ", ".join(layout.name for layout in found)
+        )
     )
 
 

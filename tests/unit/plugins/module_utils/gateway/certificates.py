@@ -5,6 +5,7 @@
 The roots come from Debian's ca-certificates; the leaf and the intermediate were made once with the openssl command
 and are valid until 2076.
 """
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -4,12 +4,14 @@
 
 Only what cannot be real here is replaced: privileges, the revert's timer, and the answers of endpoints.
 """
+
 from __future__ import annotations
 
 import os
 import subprocess
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import host, pem
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import from_document
@@ -66,7 +68,7 @@ class Gateway(host.Host):
         return self.root
 
     def probe(self, endpoint, trust, now, offer, desired):
-        trusted = pem.fingerprints(open(trust.cafile, "rb").read()) if trust.cafile else self.store.observe().bundle
+        trusted = pem.fingerprints(Path(trust.cafile).read_bytes()) if trust.cafile else self.store.observe().bundle
         stage = self.served.get((endpoint.port, offer), self.served.get(trust.label))
         if stage is None:
             stage = "ok" if self.needs in trusted else "tls-untrusted"

@@ -55,9 +55,7 @@ def test_a_whole_document():
         pytest.param({"endpoints": [{"host": "-oProxy", "port": 1}]}, "not a host name", id="host like an option"),
         pytest.param({"endpoints": [{"host": "a", "port": 0}]}, "from 1 to 65535", id="port out of range"),
         pytest.param({"endpoints": [{"host": "a", "port": True}]}, "from 1 to 65535", id="port that is a boolean"),
-        pytest.param(
-            {"endpoints": [{"host": "a", "port": 1, "proxy": "socks://p:1"}]}, "http://host:port", id="proxy scheme"
-        ),
+        pytest.param({"endpoints": [{"host": "a", "port": 1, "proxy": "socks://p:1"}]}, "http://host:port", id="proxy scheme"),
         pytest.param({"present": [dict(NEW, sha256="0" * 64)]}, "its SHA-256 is", id="fingerprint mismatch"),
         pytest.param({"present": [dict(NEW, pem=LEAF)]}, "leaf", id="a leaf offered as anchor"),
         pytest.param({"present": [dict(NEW, pem=INTERMEDIATE)]}, "intermediate", id="an intermediate offered as anchor"),

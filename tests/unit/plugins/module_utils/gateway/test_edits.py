@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Edits and their inverses on real files, and the refresh step with a real child process as the tool."""
+
 from __future__ import annotations
 
 import os
@@ -105,7 +106,7 @@ def tool(place, script, **more):
         temporary=str(place / "tmp"),
         made=str(place / "certs" / ".made"),
         bundle=str(place / "certs" / "bundle"),
-        **more
+        **more,
     )
 
 

@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The verb, on a real Debian store in a folder. That another tool agrees is checked with ``openssl verify``."""
+
 from __future__ import annotations
 
 import subprocess
