@@ -16,7 +16,7 @@ class LabError(Exception):
 
 def run(argv, stdin: str | None = None, cwd=None, environment=None) -> str:
     """Standard output of a program; raises LabError with its last words when it fails."""
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, cwd=cwd, env=environment)
+    done = subprocess.run(argv, check=False, input=stdin, capture_output=True, text=True, cwd=cwd, env=environment)
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip()[-2000:]
         raise LabError(f"{' '.join(map(str, argv))} ended with code {done.returncode}: {words}")
@@ -24,7 +24,7 @@ def run(argv, stdin: str | None = None, cwd=None, environment=None) -> str:
 
 
 def succeeds(argv) -> bool:
-    return subprocess.run(argv, capture_output=True).returncode == 0
+    return subprocess.run(argv, check=False, capture_output=True).returncode == 0
 
 
 def say(text: str) -> None:
@@ -50,6 +50,7 @@ PACKAGES = {
     "ca-certificates": "update-ca-certificates",
     "python3-venv": "/usr/share/doc/python3-venv",
     "git": "git",
+    "shellcheck": "shellcheck",
 }
 
 

@@ -29,7 +29,7 @@ def main() -> int:
         environment = dict(os.environ, PATH=f"{tool.parent}:/usr/bin:/bin:{os.environ['PATH']}")
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         argv = [tool, "sanity", "--color", "no", "--python", python, *sys.argv[1:]]
-        return subprocess.run(argv, cwd=collection, env=environment).returncode
+        return subprocess.run(argv, check=False, cwd=collection, env=environment).returncode
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ GALAXY = Path(sys.executable).with_name("ansible-galaxy")
 
 def build(folder: Path) -> Path:
     """The tarball, as ansible-galaxy builds it."""
-    subprocess.run([GALAXY, "collection", "build", "--force", "--output-path", folder, ROOT], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [GALAXY, "collection", "build", "--force", "--output-path", folder, ROOT], check=True, stdout=subprocess.DEVNULL
+    )
     (tarball,) = folder.glob("rootwave-iot-*.tar.gz")
     return tarball
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Lab Baltimore twice: shipped, and as an administrator's own copy under another name.

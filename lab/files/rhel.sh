@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # RHEL's trust layout with p11-kit's real trust(1), on Debian: the layout and the tool, not the distribution.
@@ -6,7 +7,7 @@ source=/usr/share/pki/ca-trust-source
 mkdir -p /etc/pki/ca-trust/source/anchors /etc/pki/ca-trust/source/blocklist /etc/pki/ca-trust/extracted/pem \
     /etc/pki/ca-trust/extracted/openssl "$source/anchors" "$source/blocklist" /etc/pki/tls/certs
 # the distribution's roots as one read-only source, Lab Baltimore among them
-cp "$here/lab-baltimore.pem" "$source/anchors/lab-baltimore.pem"
+cp "/lab-build/lab-baltimore.pem" "$source/anchors/lab-baltimore.pem"
 for root in /usr/share/ca-certificates/mozilla/*.crt; do
     cp "$root" "$source/anchors/$(basename "$root" .crt).pem"
 done
@@ -21,7 +22,7 @@ x-trust-lookup: pkcs11:library-description=PKCS%2311%20Kit%20Trust%20Module
 disable-in: p11-kit-proxy
 x-init-reserved: paths='/etc/pki/ca-trust/source:$source'
 MODULE
-install -m 0755 "$here/update-ca-trust" /usr/bin/update-ca-trust
+install -m 0755 "/lab-build/update-ca-trust" /usr/bin/update-ca-trust
 update-ca-trust extract
 ln -s /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem /etc/pki/tls/certs/ca-bundle.crt
 rm -rf /lab-build

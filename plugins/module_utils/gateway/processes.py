@@ -69,6 +69,7 @@ def run(argv, stdin=b"", timeout=60.0, environment=None, lock=None):
     try:
         done = subprocess.run(
             argv,
+            check=False,
             input=stdin,
             capture_output=True,
             timeout=timeout,

@@ -46,7 +46,7 @@ class Gateway(host.Host):
         self.sessions = []
         self.found = []
         self.armed = []
-        self.arm_error = None
+        self.arm_errors: list = []
         self.root = True
         (folder / "shipped").mkdir(parents=True)
         (folder / "local").mkdir()
@@ -84,8 +84,8 @@ class Gateway(host.Host):
         return self.found
 
     def arm(self, identity, folder, seconds):
-        if self.arm_error:
-            raise self.arm_error
+        for error in self.arm_errors:
+            raise error
         self.armed.append((identity, folder, seconds))
 
     def power_safe(self):
