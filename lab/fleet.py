@@ -66,6 +66,14 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
         list(pool.map(lambda gateway: _wait_ready(lab, gateway), missing))
 
 
+def renew(lab: Lab, gateways: list[Gateway], runtime: str) -> None:
+    """The same gateways as on their first day: between two tests."""
+    names = [lab.container(gateway) for gateway in gateways if lab.container(gateway) in container_states(lab)]
+    if names:
+        run(["podman", "rm", "--force", "--time", "0", *names])
+    ensure_gateways(lab, runtime)
+
+
 def container_states(lab: Lab) -> dict[str, str]:
     """{container: state} of everything that carries this lab's label."""
     text = run(["podman", "ps", "--all", "--format", "json", "--filter", f"label=rootwave.lab={lab.name}"])

@@ -26,7 +26,7 @@ def write_inventory(lab: Lab, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     known = [f"{one.address} {_host_key(lab, one)}\n" for one in lab.gateways]
     _write(lab.state_dir / "known_hosts", "".join(known))
-    _write(folder / "hosts.yml", HEADER + yaml.safe_dump(_hosts(lab), sort_keys=False))
+    _write(folder / "hosts.yml", HEADER + yaml.safe_dump(hosts_of(lab), sort_keys=False))
     (folder / "group_vars").mkdir(exist_ok=True)
     settings = {"rootwave_campaign": str(lab.state_dir / "campaign.yml")}
     _write(folder / "group_vars" / "all.yml", HEADER + yaml.safe_dump(settings))
@@ -68,7 +68,8 @@ def _anchor(lab: Lab, slug: str, sha256: str) -> dict:
     return {"name": slug, "sha256": sha256, "file": str(lab.state_dir / "pki" / f"{slug}.pem")}
 
 
-def _hosts(lab: Lab) -> dict:
+def hosts_of(lab: Lab) -> dict:
+    """The inventory as a document; tests change copies of it."""
     children: dict = {}
     for gateway in lab.gateways:
         group = children.setdefault(gateway.group, {"hosts": {}})

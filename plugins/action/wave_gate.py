@@ -93,7 +93,8 @@ class ActionModule(ActionBase):
         result = {"changed": False, "verdict": word if verdict is None else verdict.verdict}
         if verdict is not None:
             result["numbers"] = verdict.numbers
-            result["msg"] = in_words(verdict)
+        result["msg"] = f"gate: {word if verdict is None else in_words(verdict)}"
+        self._display.display(result["msg"])
         if index < len(batches):
             wave = next(wave for wave in waves if wave["name"] == batches[index]["wave"])
             result["wave"], result["mode"] = wave["name"], wave["mode"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .evidence import SILENT, UNREACHABLE, WORDS, Evidence
 
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+HOSTS_MOST, TROUBLES_MOST = 8, 5  # in a message; the full list is in the play above it
 CONFIRM_MARGIN = 3  # confirm_within must be this many times what the slowest gateway took
 
 
@@ -104,9 +105,17 @@ def _unreachable(policy: dict, evidence: list[Evidence], number: int) -> str:
 
 
 def _names(evidence) -> str:
-    told = [f"{one.host} ({one.word}{': ' + one.reason if one.reason else ''})" for one in evidence]
-    more = f" and {len(told) - 5} more" if len(told) > 5 else ""
-    return "; ".join(told[:5]) + more
+    """Gateways with one and the same trouble stand together: a wave often fails for one reason."""
+    troubles: dict[str, list[str]] = {}
+    for one in evidence:
+        troubles.setdefault(f"{one.word}{': ' + one.reason if one.reason else ''}", []).append(one.host)
+    told = []
+    for trouble, hosts in list(troubles.items())[:TROUBLES_MOST]:
+        more = f" and {len(hosts) - HOSTS_MOST} more" if len(hosts) > HOSTS_MOST else ""
+        told.append(f"{', '.join(hosts[:HOSTS_MOST])}{more} ({trouble})")
+    if len(troubles) > TROUBLES_MOST:
+        told.append(f"{len(troubles) - TROUBLES_MOST} other kinds of trouble")
+    return "; ".join(told)
 
 
 __all__ = ("FAIL", "INCONCLUSIVE", "PASS", "Verdict", "count", "judge_budget", "judge_wave")

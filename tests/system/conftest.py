@@ -1,0 +1,34 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from lab import commands, config, pki
+from tests.system.fleet import Fleet
+
+NAME = "system"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Two waves of four: one lab for the whole session, ended with it."""
+    folder = tmp_path_factory.mktemp("inventory")
+    if config.load(NAME) is not None:
+        commands.down(NAME, folder)
+    yield commands.up(NAME, {"first": 4, "second": 4}, folder)
+    commands.down(NAME, folder)
+
+
+@pytest.fixture
+def fleet(lab, tmp_path):
+    """The session's fleet as on its first day, hub and gateways."""
+    fresh = Fleet(lab, tmp_path)
+    fresh.hub_as_new()
+    fresh.renew()
+    return fresh
+
+
+@pytest.fixture
+def roots(lab):
+    return pki.create(lab.state_dir)
