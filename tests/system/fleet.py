@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,12 @@ class Fleet:
         self.execute(name, "touch", MARK)
         done = self.execute(name, *argv, stdin=stdin)
         assert done.returncode == 0, done.stderr.decode()
+
+    def alter_mounts(self, name: str, script: str) -> None:
+        """Mounts in a gateway need more rights than the gateway itself has."""
+        self.execute(name, "touch", MARK)
+        argv = ["podman", "exec", "--privileged", self.lab.container(self.gateways[name]), "sh", "-c", script]
+        subprocess.run(argv, check=True, capture_output=True)
 
     def hub_as_new(self) -> None:
         """The hub as on its first day: chain v1 at the old address."""
@@ -122,5 +129,14 @@ class Fleet:
 
 def environment(settings=None) -> dict[str, str]:
     """What an operator's shell has, and nothing of this machine's own Ansible settings."""
+    # masters of an earlier run would lead to gateways that are no more, or end just when they are asked
+    sockets = tempfile.mkdtemp(prefix="rw-", dir="/tmp")
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-    return {**kept, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_RETRY_FILES_ENABLED": "0", "ANSIBLE_TIMEOUT": "10", **(settings or {})}
+    return {
+        **kept,
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets,
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_RETRY_FILES_ENABLED": "0",
+        "ANSIBLE_TIMEOUT": "10",
+        **(settings or {}),
+    }
