@@ -61,6 +61,7 @@ def write_campaign(lab: Lab, path: Path, name: str, waves: list[str], **changes)
         "policy": {"min_success_percent": 100, "max_unreachable": 0, "min_sample": 1, "soak": 2, "gate_timeout": 60},
     }
     document.update(changes)
+    document = {key: value for key, value in document.items() if value is not None}
     _write(path, HEADER + yaml.safe_dump(document, sort_keys=False))
 
 

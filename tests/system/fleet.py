@@ -18,6 +18,7 @@ import yaml
 
 from lab import config, fleet, hub_client, images, inventory, network
 
+ANCHORS = config.ROOT / "campaigns" / "anchors"
 PLAYBOOKS = config.ROOT / "playbooks"
 ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
 MARK = "/altered-by-a-test"
@@ -40,7 +41,7 @@ class Fleet:
     """A lab with what tests ask of it; ``hosts`` and ``campaign`` of a run differ per test, the gateways stay."""
 
     def __init__(self, lab: config.Lab, folder: Path):
-        self.lab, self.folder = lab, folder
+        self.lab, self.folder, self.anchors = lab, folder, ANCHORS
         self.gateways = {gateway.name: gateway for gateway in lab.gateways}
 
     def group(self, name: str) -> list[str]:

@@ -1,0 +1,146 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that die, and runs that meet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lab import hub_client, openssl
+from lab.tools import run
+from tests.system.fleet import environment
+
+WAVES = ["trio"]
+PATIENCE = 60.0  # seconds
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {PATIENCE:.0f} s"
+        time.sleep(0.05)
+
+
+def start(fleet, playbook, campaign) -> subprocess.Popen:
+    argv = fleet.argv(playbook, campaign)
+    return subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environment()
+    )
+
+
+def kill(controller: subprocess.Popen) -> None:
+    """The control node dies: ansible-playbook and every process of its group, at once."""
+    os.killpg(controller.pid, signal.SIGKILL)
+    controller.wait()
+
+
+def pending(fleet, name) -> bool:
+    return bool(fleet.execute(name, "sh", "-c", "ls /var/lib/rootwave/pending").stdout.strip())
+
+
+def test_control_node_killed_in_the_middle_of_a_wave(fleet, roots):
+    trio = fleet.group("trio")
+    campaign = fleet.campaign(WAVES)
+    controller = start(fleet, "stage_campaign", campaign)
+    wait_until(lambda: any(pending(fleet, name) for name in trio), "a pending change")
+    kill(controller)
+    again = fleet.play("stage_campaign", campaign)
+    assert again.code == 0, again.output
+    assert fleet.outcomes(trio) == {"done"}
+    assert not any(pending(fleet, name) for name in trio)
+    for name in trio:
+        assert openssl.trusts_in_every_form(fleet.lab, fleet.gateways[name], roots["lab-g2"].pem)
+    last = fleet.play("stage_campaign", campaign)
+    assert (last.code, last.changed) == (0, 0), last.output
+
+
+@pytest.fixture
+def unconfirmed(fleet):
+    """Changes that wait for a confirmation which will not come: the control node dies between the two tasks."""
+    trio = fleet.group("trio")
+    before = {name: fleet.trust_files(name) for name in trio}
+    campaign = fleet.campaign(WAVES, policy={"confirm": "required", "confirm_within": 20})
+    controller = start(fleet, "stage_campaign", campaign)
+    wait_until(lambda: any((fleet.report(name) or {}).get("outcome") == "pending" for name in trio), "a pending report")
+    kill(controller)
+    waiting = [name for name in trio if pending(fleet, name)]
+    assert waiting
+    return fleet, waiting, before
+
+
+def test_unconfirmed_change_reverts_by_itself(unconfirmed, roots):
+    """No payload, no control node: the timer on the gateway does it."""
+    fleet, waiting, before = unconfirmed
+    for name in waiting:
+        wait_until(lambda name=name: not pending(fleet, name), f"the revert of {name}")
+        wait_until(lambda name=name: fleet.report(name)["outcome"] == "reverted", f"the report of {name}")
+        assert not openssl.trusts(fleet.lab, fleet.gateways[name], roots["lab-g2"].pem)
+        assert fleet.trust_files(name) == before[name]
+
+
+def test_unconfirmed_change_reverts_at_boot(unconfirmed, roots):
+    fleet, waiting, before = unconfirmed
+    for name in waiting:
+        run(["podman", "restart", "--time", "0", fleet.lab.container(fleet.gateways[name])])
+    for name in waiting:
+        wait_until(lambda name=name: not pending(fleet, name), f"the revert of {name}")
+        assert not openssl.trusts(fleet.lab, fleet.gateways[name], roots["lab-g2"].pem)
+        assert fleet.trust_files(name) == before[name]
+
+
+def test_two_controllers_at_once(fleet):
+    campaign = fleet.campaign(WAVES)
+    controllers = [start(fleet, "stage_campaign", campaign) for _each in range(2)]
+    outputs = [controller.communicate(timeout=180)[0] for controller in controllers]
+    assert [controller.returncode for controller in controllers] == [0, 0], "\n".join(outputs)
+    assert fleet.outcomes(fleet.group("trio")) == {"done"}
+
+
+def test_stage_retire_revert(fleet, roots):
+    """The whole way there and back: after two reverts the gateways' trust is what it was, file by file."""
+    trio = fleet.group("trio")
+    before = {name: fleet.trust_files(name) for name in trio}
+    campaign = fleet.campaign(WAVES)
+    assert fleet.play("stage_campaign", campaign).code == 0
+    hub_client.serve(fleet.lab, "v2")
+    assert fleet.play("retire_campaign", campaign).code == 0
+    for name in trio:
+        assert not openssl.trusts(fleet.lab, fleet.gateways[name], roots["lab-baltimore"].pem)
+    assert fleet.play("revert_campaign", campaign).code == 0
+    for name in trio:
+        assert openssl.trusts_in_every_form(fleet.lab, fleet.gateways[name], roots["lab-baltimore"].pem)
+    refused = fleet.play("revert_campaign", campaign)
+    assert refused.code != 0, "without the new roots the hub on its new chain would not verify"
+    assert "endpoint-tls-untrusted" in refused.output
+    hub_client.serve(fleet.lab, "v1")
+    assert fleet.play("revert_campaign", campaign).code == 0
+    assert {name: fleet.trust_files(name) for name in trio} == before
+
+
+def test_baltimore_stays_away(fleet, roots):
+    """The distribution's own tools and a reinstalled package do not bring a retired root back in any form."""
+    trio = fleet.group("trio")
+    campaign = fleet.campaign(WAVES)
+    assert fleet.play("stage_campaign", campaign).code == 0
+    hub_client.serve(fleet.lab, "v2")
+    assert fleet.play("retire_campaign", campaign).code == 0
+    real = (fleet.anchors / "baltimore-cybertrust-root.pem").read_text()
+    for name in trio:
+        for command in (
+            ["dpkg-reconfigure", "-f", "noninteractive", "ca-certificates"],
+            ["sh", "-c", "dpkg -i /usr/share/lab/ca-certificates_*.deb"],
+            ["update-ca-certificates"],
+        ):
+            fleet.alter(name, *command)
+            for root in (roots["lab-baltimore"].pem, real):
+                assert not openssl.trusts(fleet.lab, fleet.gateways[name], root), f"{name} after {command}"
+            assert openssl.trusts_in_every_form(fleet.lab, fleet.gateways[name], roots["lab-g2"].pem)
+            dangling = fleet.execute(name, "find", "-L", "/etc/ssl/certs", "-type", "l").stdout
+            assert dangling == b"", dangling
+    again = fleet.play("retire_campaign", campaign)
+    assert (again.code, again.changed) == (0, 0), again.output
