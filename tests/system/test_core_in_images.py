@@ -20,7 +20,7 @@ def pytest_for_old_pythons(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pytest")
     argv = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder]
     argv += ["--python-version", "3.9", "--implementation", "py", "--abi", "none", "--platform", "any", "--only-binary=:all:"]
-    subprocess.run([*argv, "pytest==8.4.2"], check=True)
+    subprocess.run([*argv, "pytest==8.4.2", "exceptiongroup", "tomli", "typing_extensions"], check=True)
     return folder
 
 
