@@ -24,6 +24,6 @@ def build(folder: Path) -> Path:
 def install(folder: Path) -> Path:
     """The collection installed below an empty folder; returns its own folder."""
     tarball = build(folder)
-    argv = [GALAXY, "collection", "install", "--offline", "--collections-path", folder, tarball]
+    argv = [GALAXY, "collection", "install", "--offline", "--force", "--collections-path", folder, tarball]
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
     return folder / "ansible_collections" / "rootwave" / "iot"
