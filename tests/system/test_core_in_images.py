@@ -11,6 +11,8 @@ import pytest
 
 from lab import config, images
 
+# pip weighs markers by the Python that runs it, so what only 3.9 needs is named here
+FOR_39 = ("exceptiongroup", "iniconfig==2.1.0", "packaging==25.0", "pluggy==1.6.0", "tomli", "typing_extensions")
 TESTS = "tests/unit/plugins/module_utils/gateway"
 
 
@@ -20,7 +22,7 @@ def pytest_for_old_pythons(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pytest")
     argv = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder]
     argv += ["--python-version", "3.9", "--implementation", "py", "--abi", "none", "--platform", "any", "--only-binary=:all:"]
-    subprocess.run([*argv, "pytest==8.4.2", "exceptiongroup", "tomli", "typing_extensions"], check=True)
+    subprocess.run([*argv, "pytest==8.4.2", *FOR_39], check=True)
     return folder
 
 
