@@ -15,7 +15,7 @@ test: $(READY) lint sanity unit system molecule
 	@echo "all tests passed"
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=playbooks/collections $(BIN)/python -m tests.bench
 
 lint: $(READY)
 	$(BIN)/ruff check .
