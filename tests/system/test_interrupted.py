@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -34,9 +36,17 @@ def start(fleet, playbook, campaign) -> subprocess.Popen:
 
 
 def kill(controller: subprocess.Popen) -> None:
-    """The control node dies: ansible-playbook and every process of its group, at once."""
-    os.killpg(controller.pid, signal.SIGKILL)
+    """The control node dies: ansible-playbook and all that it started, workers in sessions of their own too, at once."""
+    doomed = [controller.pid, *descendants(controller.pid)]
+    for pid in doomed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     controller.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    children = [int(one) for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()]
+    return children + [grandchild for child in children for grandchild in descendants(child)]
 
 
 def pending(fleet, name) -> bool:
