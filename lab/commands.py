@@ -30,7 +30,6 @@ def up(name: str, groups: dict[str, int], folder: Path, layout: str = "debian", 
     images.ensure_lab_images(lab, runtime)
     network.ensure_network(lab)
     fleet.ensure_gateways(lab, runtime)
-    network.ensure_addresses(lab)
     network.ensure_dns(lab)
     hub_client.ensure_hub(lab)
     fleet.give_to_caller(fleet.client_key(lab))

@@ -85,6 +85,11 @@ class Lab:
         os.replace(path.with_suffix(".tmp"), path)
 
 
+def mac(address: str) -> str:
+    """A hardware address (locally administered, unicast) that belongs to an IPv4 address."""
+    return ":".join(["02", "5a", *(f"{int(number):02x}" for number in address.split("."))])
+
+
 def state_dir_of(name: str) -> Path:
     return Path(os.environ.get("ROOTWAVE_LAB_DIR", ROOT / ".lab")).resolve() / name
 

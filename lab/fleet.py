@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from . import config, network
 from .config import HUB, Gateway, Lab
 from .hub import sas
 from .images import LIMITS, lab_image
@@ -60,8 +61,11 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
     if missing:
         say(f"starting {len(missing)} gateways with {runtime}")
     client_key(lab)
+    for gateway in missing[:1]:
+        _start(lab, gateway, runtime, states)
+    network.ensure_bridge(lab)  # podman makes it with the first container and ends it with the last
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), missing))
+        list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), missing[1:]))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda gateway: _wait_ready(lab, gateway), missing))
 
@@ -105,7 +109,8 @@ def _start(lab: Lab, gateway: Gateway, runtime: str, states: dict[str, str]) -> 
     run(
         ["podman", "--runtime", runtime, "run", "--detach", "--name", name, "--hostname", gateway.name]
         + ["--label", f"rootwave.lab={lab.name}", "--systemd=always", "--cap-add=NET_ADMIN,NET_RAW", *LIMITS]
-        + ["--network", lab.network, "--ip", gateway.address, "--dns", lab.dns_address]
+        + ["--network", lab.network, "--ip", gateway.address, "--mac-address", config.mac(gateway.address)]
+        + ["--dns", lab.dns_address]
         + ["--volume", f"{settings}:/etc/lab:ro", lab_image(lab, gateway), "/sbin/init"]
     )
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .config import HUB, Lab
+from .config import HUB, Lab, mac
 from .tools import LabError, run, say, succeeds
 
 
@@ -23,10 +23,16 @@ def ensure_network(lab: Lab) -> None:
         )
 
 
-def ensure_addresses(lab: Lab) -> None:
-    """The hub's addresses; the bridge is there once a container runs."""
+def ensure_bridge(lab: Lab) -> None:
+    """The hub's addresses on the bridge, and a hardware address that stays.
+
+    Left alone, a bridge takes the lowest of its ports' addresses: it would change whenever a gateway is made anew, and
+    the other gateways would talk to the old one until their neighbour tables notice.
+    """
     bridge = json.loads(run(["podman", "network", "inspect", lab.network]))[0]["network_interface"]
     shown = json.loads(run(["ip", "-json", "address", "show", "dev", bridge]))
+    if shown[0]["address"] != mac(lab.dns_address):
+        run(["ip", "link", "set", "dev", bridge, "address", mac(lab.dns_address)])
     held = {item["local"] for item in shown[0]["addr_info"]}
     for address in (lab.old_address, lab.new_address, lab.spare_address):
         if address not in held:

@@ -20,7 +20,7 @@ from pathlib import Path
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
 
-from lab import commands, config, fleet, hub_client, images, inventory, network
+from lab import commands, config, fleet, hub_client, images, inventory
 from lab.tools import say
 
 HERE = Path(__file__).parent
@@ -52,7 +52,6 @@ class Bench:
 
     def renew(self) -> None:
         fleet.renew(self.lab, self.lab.gateways, self.runtime)
-        network.ensure_addresses(self.lab)
 
     def timed(self, playbook: str, sockets: str, **environment: str) -> float:
         argv = [

@@ -55,7 +55,6 @@ class Fleet:
         if not chosen:
             return
         fleet.renew(self.lab, chosen, images.choose_runtime(images.base_image(chosen[0].suite)))
-        network.ensure_addresses(self.lab)  # podman ends the bridge with its last container
 
     def _touched(self, name: str) -> bool:
         return self.execute(name, "test", "!", "-e", "/var/lib/rootwave", "-a", "!", "-e", MARK).returncode != 0
