@@ -10,6 +10,8 @@ version_added: 0.1.0
 description:
   - Ends a change that M(rootwave.iot.gateway) left pending. Reaching the gateway over a fresh connection is the proof that
     the change did not cut it off; without that the gateway reverts by itself.
+  - With the connection plugin P(ansible.builtin.ssh#connection) it opens a connection of its own, whatever C(ControlPersist)
+    holds open.
 author:
   - Rootwave contributors (@rootwave)
 attributes:
@@ -42,8 +44,6 @@ EXAMPLES = r"""
 - name: Commit over a connection of its own
   rootwave.iot.gateway_commit:
     id: "{{ rootwave_result.pending }}"
-  vars:
-    ansible_ssh_common_args: -o ControlMaster=no -o ControlPath=none
   when: rootwave_result.pending | default(false, true) is truthy
   become: true
 """

@@ -153,9 +153,13 @@ def test_run_wave_judges_the_waves_before_by_their_reports(fleet):
     assert fleet.outcomes(both(fleet)) == {"done"}
 
 
-@pytest.mark.parametrize("confirm", ["required", "auto"])
-def test_confirmation(fleet, confirm):
+@pytest.mark.parametrize("confirm, connections", [("auto", 1), ("required", 2)])
+def test_confirmation(fleet, confirm, connections):
+    """Confirmed by a login that no open connection could have served; without confirmation one login is all."""
+    first = both(fleet)[0]
     run = fleet.play("stage_campaign", fleet.campaign(WAVES, policy={"confirm": confirm}))
     assert run.code == 0, run.output
     assert fleet.outcomes(both(fleet)) == {"done"}
-    assert (f"skipping: [{both(fleet)[0]}]" in run.output) == (confirm == "auto")
+    assert (f"skipping: [{first}]" in run.output) == (confirm == "auto")
+    logins = fleet.execute(first, "journalctl", "--quiet", "--output=cat", "--grep=Accepted publickey").stdout.splitlines()
+    assert min(len(logins), 2) == connections, logins
