@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 LAB := $(BIN)/python -m lab
+# containers with systemd and a network of their own need root
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --non-interactive)
 
 .PHONY: demo test bench lint sanity unit system molecule lab-up lab-down
 
@@ -15,7 +17,7 @@ test: $(READY) lint sanity unit system molecule
 	@echo "all tests passed"
 
 bench: $(READY)
-	PYTHONPATH=playbooks/collections $(BIN)/python -m tests.bench
+	$(AS_ROOT) env PYTHONPATH=playbooks/collections $(BIN)/python -m tests.bench
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -33,10 +35,10 @@ unit: $(READY)
 	$(BIN)/python -m pytest tests/unit
 
 system: $(READY)
-	$(BIN)/python -m pytest tests/system
+	$(AS_ROOT) $(BIN)/python -m pytest tests/system
 
 molecule: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --all
+	$(AS_ROOT) env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --all
 
 lab-up: $(READY)
 	$(LAB) up

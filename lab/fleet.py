@@ -16,10 +16,11 @@ from . import config, network
 from .config import HUB, Gateway, Lab
 from .hub import sas
 from .images import LIMITS, lab_image
-from .tools import LabError, run, say, succeeds
+from .tools import LabError, ensure_watches, run, say, succeeds
 
 PASSWORD_LIFETIME = 30 * 86400  # seconds
 START_MOST = 60.0  # seconds
+UNFINISHED = ("", "offline", "starting", "initializing")
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
@@ -60,6 +61,7 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
     missing = [gateway for gateway in lab.gateways if states.get(lab.container(gateway)) != "running"]
     if missing:
         say(f"starting {len(missing)} gateways with {runtime}")
+        ensure_watches(len(lab.gateways))
     client_key(lab)
     for gateway in missing[:1]:
         _start(lab, gateway, runtime, states)
@@ -119,11 +121,11 @@ def _wait_ready(lab: Lab, gateway: Gateway) -> None:
     """systemd tells when it is up, once its bus is there; an sshd without its port would show as a failed unit."""
     deadline = time.monotonic() + START_MOST
     while True:
-        done = execute(lab, gateway, ["systemctl", "is-system-running", "--wait"])
+        done = execute(lab, gateway, ["timeout", f"{START_MOST:.0f}", "systemctl", "is-system-running", "--wait"])
         state = done.stdout.decode().strip()
         if state == "running":
             return
-        if state not in ("", "offline", "starting", "initializing") or time.monotonic() > deadline:
+        if state not in UNFINISHED or time.monotonic() > deadline:
             failed = execute(lab, gateway, ["systemctl", "--failed", "--no-legend"]).stdout.decode().strip()
             raise LabError(f"{gateway.name} did not start: {state or done.stderr.decode().strip()} {failed}")
         time.sleep(0.1)

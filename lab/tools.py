@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 
 class LabError(Exception):
@@ -30,6 +31,22 @@ def succeeds(argv) -> bool:
 def say(text: str) -> None:
     """One line of progress."""
     print(text, file=sys.stderr, flush=True)
+
+
+WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
+WATCHES_FOR_OTHERS, WATCHES_FOR_ONE = 128, 8  # the kernel's default; a gateway's systemd, dbus and journal take five or so
+
+
+def ensure_watches(gateways: int) -> None:
+    """Raise inotify(7)'s limit until the next boot; a systemd that gets no watch never ends its start."""
+    need = WATCHES_FOR_OTHERS + WATCHES_FOR_ONE * gateways
+    if int(WATCHES.read_text()) >= need:
+        return
+    try:
+        WATCHES.write_text(str(need))
+    except OSError as exc:
+        raise LabError(f"{gateways} gateways need: sysctl fs.inotify.max_user_instances={need} ({exc.strerror})") from exc
+    say(f"raised fs.inotify.max_user_instances to {need} until the next boot")
 
 
 # What the lab needs beside Python, and the program that shows it is there.

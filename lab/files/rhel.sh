@@ -6,11 +6,12 @@
 source=/usr/share/pki/ca-trust-source
 mkdir -p /etc/pki/ca-trust/source/anchors /etc/pki/ca-trust/source/blocklist /etc/pki/ca-trust/extracted/pem \
     /etc/pki/ca-trust/extracted/openssl "$source/anchors" "$source/blocklist" /etc/pki/tls/certs
-# the distribution's roots as one read-only source, Lab Baltimore among them
-cp "/lab-build/lab-baltimore.pem" "$source/anchors/lab-baltimore.pem"
-for root in /usr/share/ca-certificates/mozilla/*.crt; do
-    cp "$root" "$source/anchors/$(basename "$root" .crt).pem"
-done
+# the distribution's roots in one file of p11-kit's own form, as RHEL ships them, Lab Baltimore among them
+for root in /lab-build/lab-baltimore.pem /usr/share/ca-certificates/mozilla/*.crt; do
+    printf '[p11-kit-object-v1]\ntrusted: true\nx-distrusted: false\n'
+    cat "$root"
+    printf '\n'
+done > "$source/ca-bundle.trust.p11-kit"
 rm -rf /etc/ssl/certs /etc/ca-certificates /etc/ca-certificates.conf /usr/share/ca-certificates \
     /usr/local/share/ca-certificates /usr/sbin/update-ca-certificates
 mkdir -p /etc/ssl/certs

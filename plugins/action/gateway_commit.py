@@ -5,17 +5,13 @@
 from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
-
-# ssh takes the first value of an option, so these win over whatever the user has set, and nothing else is touched.
-FRESH = "-o ControlMaster=no -o ControlPath=none"
+from ansible_collections.rootwave.iot.plugins.plugin_utils.fresh_connection import use_fresh
 
 
 class ActionModule(ActionBase):
-    """A session that was open before the change proves nothing about the way in; a new one does."""
+    """No state of its own."""
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        if self._connection.transport == "ssh":
-            given = self._connection.get_option("ssh_args") or ""
-            self._connection.set_option("ssh_args", f"{FRESH} {given}".strip())
+        use_fresh(self._connection)
         return self._execute_module(task_vars=task_vars)

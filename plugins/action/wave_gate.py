@@ -11,14 +11,15 @@ from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
 from ansible_collections.rootwave.iot.plugins.plugin_utils import gate
-from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import evidence_of
+from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import Asked, evidence_of
 
 # The registers that the roles fill
-RESULT, COMMIT, REPORT = "root_certificates_result", "root_certificates_commit", "wave_gate_report"
+RESULT, REPORT = "root_certificates_result", "wave_gate_report"
 SPEC = {
     "campaign": {"type": "dict", "required": True},
     "waves": {"type": "dict", "required": True},
     "phase": {"type": "str", "required": True, "choices": ["stage", "retire", "revert"]},
+    "undo": {"type": "str", "choices": ["stage", "retire"]},
     "closing": {"type": "bool", "default": False},
 }
 
@@ -32,6 +33,9 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(argument_spec=SPEC)[1]
         batches = args["waves"]["batches"]
+        args["undo"], complaint = undone_phase(args)
+        if complaint:
+            return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, (complaint,)), None)
         index, complaint = locate(batches, args["waves"]["hosts"], task_vars, args["closing"])
         if complaint:
             return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, (complaint,)), None)
@@ -62,14 +66,10 @@ class ActionModule(ActionBase):
 
     def _evidence(self, args, wave, hosts, task_vars):
         campaign = args["campaign"]
-        accepted = [item["finding"] for item in campaign["accept"]]
+        accepted = tuple(item["finding"] for item in campaign["accept"])
+        asked = Asked(campaign["digest"], args["phase"], args["undo"], accepted)
         name = RESULT if wave["mode"] == "run" else REPORT
-        evidence = []
-        for host in hosts:
-            known = task_vars["hostvars"][host]
-            result, commit = known.get(name), known.get(COMMIT)
-            evidence.append(evidence_of(host, result, commit, campaign["digest"], args["phase"], accepted))
-        return evidence
+        return [evidence_of(host, task_vars["hostvars"][host].get(name), asked) for host in hosts]
 
     def _soak(self, policy, verdict):
         """Wait for what is missing of the soak, on this machine's clock, unless the gate may not wait that long."""
@@ -115,6 +115,15 @@ class ActionModule(ActionBase):
         }
 
 
+def undone_phase(args):
+    """(the phase that phase revert takes back or None, complaint)."""
+    if args["phase"] != "revert":
+        return None, None
+    if args["undo"] is None:
+        return None, "name the phase that is to be taken back: -e rootwave_undo=retire (or stage)"
+    return args["undo"], None
+
+
 def locate(batches, hosts, task_vars, closing):
     """(index of the batch that this play is in, complaint). The play must be exactly what campaign and inventory fixed."""
     covered = list(task_vars["ansible_play_hosts_all"])
@@ -144,7 +153,7 @@ def resume(task_vars, campaign):
     for source in task_vars.get("ansible_inventory_sources") or []:
         command += ["-i", source]
     command += ["-e", f"rootwave_campaign={campaign['path']}"]
-    for name in ("rootwave_phase", "rootwave_wave"):
-        if task_vars.get(name) and playbook.endswith(("run_wave", "run_wave.yml")):
+    for name in ("rootwave_phase", "rootwave_wave", "rootwave_undo"):
+        if task_vars.get(name):
             command += ["-e", f"{name}={task_vars[name]}"]
     return shlex.join(command)

@@ -10,7 +10,7 @@ description:
   - Makes the document that M(rootwave.iot.gateway) takes; devices get the same document through their twin.
 author:
   - Rootwave contributors (@rootwave)
-positional: phase, endpoints
+positional: phase, endpoints, undo
 options:
   _input:
     description: A campaign, from P(rootwave.iot.campaign#lookup).
@@ -26,6 +26,10 @@ options:
     type: list
     elements: dict
     default: []
+  undo:
+    description: The phase that O(phase=revert) takes back.
+    type: str
+    choices: [stage, retire]
 """
 
 EXAMPLES = r"""
@@ -45,17 +49,21 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
+UNDO = ("stage", "retire")
 SAME = ("digest", "present", "absent", "clouds", "safe_after", "accept", "ca_files", "timeouts")
 
 
-def desired(campaign, phase, endpoints=()):
+def desired(campaign, phase, endpoints=(), undo=None):
     """See DOCUMENTATION."""
     if not isinstance(campaign, dict) or "digest" not in campaign:
         raise AnsibleFilterError("rootwave.iot.desired takes a campaign from the lookup rootwave.iot.campaign")
+    if phase == "revert" and undo not in UNDO:
+        raise AnsibleFilterError("name the phase that is to be taken back: -e rootwave_undo=retire (or stage)")
     return {
         "schema": 1,
         "campaign": campaign["name"],
         "phase": phase,
+        "undo": undo if phase == "revert" else None,
         "endpoints": [*campaign["endpoints"], *endpoints],
         "confirm": campaign["policy"]["confirm"],
         "confirm_within": campaign["policy"]["confirm_within"],

@@ -41,10 +41,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Commit over a connection of its own
+- name: Take a pending change back before its time is up
   rootwave.iot.gateway_commit:
     id: "{{ rootwave_result.pending }}"
-  when: rootwave_result.pending | default(false, true) is truthy
+    state: reverted
   become: true
 """
 

@@ -12,8 +12,8 @@ description:
     judges the whole wave, inside a wave its running error budget.
   - Fails closed. Gateways that are unreachable, silent, failed, refused or timed out count against a denominator that was fixed
     when the run began; too little evidence is inconclusive, which stops the run too.
-  - Reads what M(rootwave.iot.gateway) registered as C(root_certificates_result), M(rootwave.iot.gateway_commit) as
-    C(root_certificates_commit) and, for waves that are only looked at, M(rootwave.iot.gateway_info) as C(wave_gate_report).
+  - Reads what M(rootwave.iot.gateway) registered as C(root_certificates_result) and, for waves that are only looked at, what
+    M(rootwave.iot.gateway_info) registered as C(wave_gate_report).
   - Use it with C(run_once), C(any_errors_fatal) and the tag C(always); the role P(rootwave.iot.wave_gate#role) does.
 author:
   - Rootwave contributors (@rootwave)
@@ -44,6 +44,11 @@ options:
     type: str
     choices: [stage, retire, revert]
     required: true
+  undo:
+    description:
+      - The phase that O(phase=revert) takes back; evidence about another one does not count.
+    type: str
+    choices: [stage, retire]
   closing:
     description:
       - Judge the last wave, after its last batch; before that, do nothing.

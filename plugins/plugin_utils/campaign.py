@@ -17,16 +17,18 @@ POLICY = {
     "max_unreachable": 0,  # gateways of a wave
     "min_sample": 1,  # gateways that must have succeeded, else a gate is inconclusive
     "soak": 300,  # seconds that a wave must have held before the next one starts
-    "gate_timeout": 600,  # seconds that a gate waits for evidence, and a gateway has for its phase
+    "gate_timeout": 600,  # seconds that a gate waits for the soak
+    "phase_timeout": 600,  # seconds that a gateway has for its phase; then it counts as timed out
     "confirm": "auto",
     "confirm_within": 300,  # seconds
 }
+WAY = ("description", "waves", "policy")  # who goes when, and how carefully; not what is asked of a gateway
 
 
 def load(path: str) -> dict:
     """{"name", "digest", "present", "absent", "endpoints", "waves", "policy", ...}; see docs/campaigns.md.
 
-    The digest covers what the campaign does, not its comments or the way it is written down.
+    The digest covers what gateways are asked, so that a report stays good evidence when only the way of going is changed.
     """
     resolved = Path(path).expanduser().resolve()
     stamp = resolved.stat().st_mtime_ns if resolved.exists() else 0
@@ -54,7 +56,8 @@ def _load(path: Path, _stamp: int) -> str:
     }
     _check_anchors(source, campaign)
     _check_waves(source, campaign)
-    canonical = json.dumps(campaign, sort_keys=True, separators=(",", ":"))
+    asked = {key: value for key, value in campaign.items() if key not in WAY}
+    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     campaign["digest"] = hashlib.sha256(canonical.encode()).hexdigest()
     return json.dumps({**campaign, "path": str(path)})
 

@@ -30,8 +30,18 @@ class Evidence:
         return self.word in (DONE, ACCEPTED)
 
 
-def evidence_of(host: str, result, commit, digest: str, phase: str, accepted) -> Evidence:
-    """``result`` is what rootwave.iot.gateway or gateway_info's report left, ``commit`` what gateway_commit left, or None."""
+@dataclass(frozen=True)
+class Asked:
+    """What a wave was asked: evidence about anything else is none."""
+
+    digest: str  # of the campaign
+    phase: str
+    undo: str | None = None  # the phase that a revert takes back
+    accepted: tuple = ()  # ids of blockers that the campaign accepts
+
+
+def evidence_of(host: str, result, asked: Asked) -> Evidence:
+    """``result`` is what rootwave.iot.gateway, or gateway_info's report of an earlier run, left behind."""
     if not isinstance(result, dict) or result.get("skipped"):
         return Evidence(host, SILENT, "no result")
     if result.get("unreachable"):
@@ -39,27 +49,22 @@ def evidence_of(host: str, result, commit, digest: str, phase: str, accepted) ->
     if result.get("timedout"):
         return Evidence(host, TIMED_OUT, _reason(result))
     outcome = result.get("outcome")
+    if "campaign" in result and not _about(result, asked):
+        return Evidence(host, SILENT, f"its last report is not about phase {asked.phase} of this campaign")
     if outcome == "refused":
         blockers = [blocker["id"] for blocker in result.get("blockers", [])]
-        word = ACCEPTED if blockers and set(blockers) <= set(accepted) else REFUSED
+        word = ACCEPTED if blockers and set(blockers) <= set(asked.accepted) else REFUSED
         return Evidence(host, word, _reason(result), elapsed=_elapsed(result))
     if result.get("failed") or outcome in ("failed", "reverted"):
         return Evidence(host, FAILED, _reason(result), elapsed=_elapsed(result))
-    if result.get("phase") != phase or (result.get("campaign") or {}).get("digest") != digest:
-        return Evidence(host, SILENT, f"no report about phase {phase} of this campaign")
-    if outcome == "pending":
-        return _confirmed(host, result, commit)
-    if outcome == "done":
+    if outcome == "done" and _about(result, asked):
         return Evidence(host, DONE, held=result.get("seconds_since_commit"), elapsed=_elapsed(result))
     return Evidence(host, SILENT, f"its last report says {outcome}")
 
 
-def _confirmed(host: str, result: dict, commit) -> Evidence:
-    if isinstance(commit, dict) and commit.get("outcome") == "done" and not commit.get("failed"):
-        return Evidence(host, DONE, held=0.0, elapsed=_elapsed(result))
-    if isinstance(commit, dict) and commit.get("unreachable"):
-        return Evidence(host, UNREACHABLE, "applied, but no fresh connection to confirm it; it reverts by itself")
-    return Evidence(host, FAILED, "applied, but not confirmed; it reverts by itself: " + _reason(commit or {}))
+def _about(result: dict, asked: Asked) -> bool:
+    digest = (result.get("campaign") or {}).get("digest")
+    return (digest, result.get("phase"), result.get("undo")) == (asked.digest, asked.phase, asked.undo)
 
 
 def _elapsed(result: dict) -> float:
@@ -71,4 +76,16 @@ def _reason(result: dict) -> str:
     return " ".join(str(result.get("msg") or "no message").split())[:500]
 
 
-__all__ = ("ACCEPTED", "DONE", "FAILED", "REFUSED", "SILENT", "TIMED_OUT", "UNREACHABLE", "WORDS", "Evidence", "evidence_of")
+__all__ = (
+    "ACCEPTED",
+    "DONE",
+    "FAILED",
+    "REFUSED",
+    "SILENT",
+    "TIMED_OUT",
+    "UNREACHABLE",
+    "WORDS",
+    "Asked",
+    "Evidence",
+    "evidence_of",
+)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
 
-from lab import commands, config, fleet, hub_client, images, inventory
+from lab import commands, config, fleet, hub_client, images, inventory, openssl, pki
 from lab.tools import say
 
 HERE = Path(__file__).parent
@@ -43,9 +44,9 @@ class Bench:
         digest = load(str(campaign))["digest"]
         settings = {
             "rootwave_campaign": str(campaign),
-            # one endpoint: rehearsal and proof are three handshakes for a gateway and phase
+            # one endpoint: one handshake in a pass with nothing to do, three for stage, five for retire with its two more offers
             "rootwave_endpoints": [{"host": config.HUB, "port": 8883, "role": "hub"}],
-            "bench_tokens": {phase: gate_token(digest, phase, "bench") for phase in ("stage", "retire")},
+            "bench_tokens": {phase: gate_token(digest, phase, "broad") for phase in ("stage", "retire")},
             "bench_roots": [str(config.ROOT / "campaigns" / "anchors" / f"{name}.pem") for name in ROOTS],
         }
         (folder / "settings.json").write_text(json.dumps(settings))
@@ -53,7 +54,16 @@ class Bench:
     def renew(self) -> None:
         fleet.renew(self.lab, self.lab.gateways, self.runtime)
 
-    def timed(self, playbook: str, sockets: str, **environment: str) -> float:
+    def check(self) -> None:
+        """By the gateways' own reports and by openssl: what was timed is the whole job, not a refusal."""
+        roots = pki.create(self.lab.state_dir)
+        for gateway in self.lab.gateways:
+            report = json.loads(fleet.execute(self.lab, gateway, ["cat", "/var/lib/rootwave/report.json"]).stdout)
+            trusted = {name: openssl.trusts(self.lab, gateway, roots[name].pem) for name in ("lab-g2", "lab-baltimore")}
+            if (report["phase"], report["outcome"], trusted) != ("retire", "done", {"lab-g2": True, "lab-baltimore": False}):
+                raise SystemExit(f"{gateway.name} was not brought to the desired state: {report['outcome']}, {trusted}")
+
+    def timed(self, playbook: str, sockets: str, changes: int | None = None, **environment: str) -> float:
         argv = [
             ANSIBLE,
             HERE / playbook,
@@ -75,6 +85,9 @@ class Bench:
         seconds = time.monotonic() - started
         if done.returncode != 0:
             raise SystemExit(f"{playbook} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        changed = sum(int(count) for count in re.findall(r"changed=(\d+)", done.stdout))
+        if changes is not None and changed != changes:
+            raise SystemExit(f"{playbook} changed {changed} gateways, expected {changes}:\n{done.stdout[-3000:]}")
         say(f"  {playbook:14} {seconds:6.1f} s{' (mitogen)' if environment else ''}")
         return seconds
 
@@ -89,7 +102,8 @@ class Bench:
         sockets = tempfile.mkdtemp(prefix="rw-", dir="/tmp")
         first = self.timed("first.yml", sockets)
         ping = self.timed("ping.yml", sockets)
-        noop = self.timed("retire.yml", sockets)
+        noop = self.timed("retire.yml", sockets, changes=0)
+        self.check()
         return {
             "noop_pass_over_ping": noop / ping,
             "stock_noop_over_ours": stock_noop / noop,

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ PLAYBOOKS = config.ROOT / "playbooks"
 ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
 MARK = "/altered-by-a-test"
 RUN_MOST = 240  # seconds
+PATIENCE = 60.0  # seconds
 
 
 @dataclass
@@ -125,6 +127,13 @@ class Fleet:
             "-type f -exec sha256sum {} + | sort -k2"
         )
         return self.execute(name, "sh", "-c", script).stdout.decode()
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {PATIENCE:.0f} s"
+        time.sleep(0.05)
 
 
 def environment(settings=None) -> dict[str, str]:

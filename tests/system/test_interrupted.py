@@ -8,24 +8,13 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
-
-import pytest
 
 from lab import hub_client, openssl
 from lab.tools import run
-from tests.system.fleet import environment
+from tests.system.fleet import environment, wait_until
 
 WAVES = ["trio"]
-PATIENCE = 60.0  # seconds
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {PATIENCE:.0f} s"
-        time.sleep(0.05)
 
 
 def start(fleet, playbook, campaign) -> subprocess.Popen:
@@ -69,35 +58,42 @@ def test_control_node_killed_in_the_middle_of_a_wave(fleet, roots):
     assert (last.code, last.changed) == (0, 0), last.output
 
 
-@pytest.fixture
-def unconfirmed(fleet):
-    """Changes that wait for a confirmation which will not come: the control node dies between the two tasks."""
+def leave_unconfirmed(fleet, confirm_within):
+    """A change that cuts the way in: the store's tool runs a hook that ends sshd, so that no fresh connection confirms it.
+
+    The trust of each gateway as it was.
+    """
     trio = fleet.group("trio")
+    for name in trio:
+        hook = "/etc/ca-certificates/update.d/cut"
+        script = b"#!/bin/sh\nsystemctl stop ssh.service\n"
+        fleet.alter(name, "sh", "-c", f"cat > {hook} && chmod 755 {hook}", stdin=script)
     before = {name: fleet.trust_files(name) for name in trio}
-    campaign = fleet.campaign(WAVES, policy={"confirm": "required", "confirm_within": 20})
-    controller = start(fleet, "stage_campaign", campaign)
-    wait_until(lambda: any((fleet.report(name) or {}).get("outcome") == "pending" for name in trio), "a pending report")
-    kill(controller)
-    waiting = [name for name in trio if pending(fleet, name)]
-    assert waiting
-    return fleet, waiting, before
+    campaign = fleet.campaign(WAVES, policy={"confirm": "required", "confirm_within": confirm_within})
+    run = fleet.play("stage_campaign", campaign)
+    assert run.code != 0
+    assert "3 unreachable" in run.output
+    assert "applied, but not confirmed, so it reverts by itself: no fresh connection" in run.output
+    assert all(pending(fleet, name) for name in trio)
+    return before
 
 
-def test_unconfirmed_change_reverts_by_itself(unconfirmed, roots):
+def test_unconfirmed_change_reverts_by_itself(fleet, roots):
     """No payload, no control node: the timer on the gateway does it."""
-    fleet, waiting, before = unconfirmed
-    for name in waiting:
+    before = leave_unconfirmed(fleet, confirm_within=30)
+    for name in before:
         wait_until(lambda name=name: not pending(fleet, name), f"the revert of {name}")
         wait_until(lambda name=name: fleet.report(name)["outcome"] == "reverted", f"the report of {name}")
         assert not openssl.trusts(fleet.lab, fleet.gateways[name], roots["lab-g2"].pem)
         assert fleet.trust_files(name) == before[name]
 
 
-def test_unconfirmed_change_reverts_at_boot(unconfirmed, roots):
-    fleet, waiting, before = unconfirmed
-    for name in waiting:
+def test_unconfirmed_change_reverts_at_boot(fleet, roots):
+    """Its timer would come an hour later; the boot does not wait for it."""
+    before = leave_unconfirmed(fleet, confirm_within=3600)
+    for name in before:
         run(["podman", "restart", "--time", "0", fleet.lab.container(fleet.gateways[name])])
-    for name in waiting:
+    for name in before:
         wait_until(lambda name=name: not pending(fleet, name), f"the revert of {name}")
         assert not openssl.trusts(fleet.lab, fleet.gateways[name], roots["lab-g2"].pem)
         assert fleet.trust_files(name) == before[name]
@@ -121,14 +117,14 @@ def test_stage_retire_revert(fleet, roots):
     assert fleet.play("retire_campaign", campaign).code == 0
     for name in trio:
         assert not openssl.trusts(fleet.lab, fleet.gateways[name], roots["lab-baltimore"].pem)
-    assert fleet.play("revert_campaign", campaign).code == 0
+    assert fleet.play("revert_campaign", campaign, "-e", "rootwave_undo=retire").code == 0
     for name in trio:
         assert openssl.trusts_in_every_form(fleet.lab, fleet.gateways[name], roots["lab-baltimore"].pem)
-    refused = fleet.play("revert_campaign", campaign)
+    refused = fleet.play("revert_campaign", campaign, "-e", "rootwave_undo=stage")
     assert refused.code != 0, "without the new roots the hub on its new chain would not verify"
     assert "endpoint-tls-untrusted" in refused.output
     hub_client.serve(fleet.lab, "v1")
-    assert fleet.play("revert_campaign", campaign).code == 0
+    assert fleet.play("revert_campaign", campaign, "-e", "rootwave_undo=stage").code == 0
     assert {name: fleet.trust_files(name) for name in trio} == before
 
 

@@ -26,7 +26,7 @@ SCRIPT = Path(__file__).with_name("on_gateway_kill.py")
 def documents(fleet, *phases: str) -> list[dict]:
     endpoints = [{"host": config.HUB, "port": 8883, "role": "hub"}]
     campaign = load(str(fleet.campaign(["trio"])))
-    return [desired(campaign, phase, endpoints) for phase in phases]
+    return [desired(campaign, phase, endpoints, undo=phases[0]) for phase in phases]
 
 
 def kill_on(fleet, name: str, asked: list[dict], kills: int = KILLS) -> dict:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -56,8 +57,21 @@ def test_installed_tarball(fleet, tmp_path):
     assert fleet.outcomes(fleet.group("trio")) == {"done"}, output
 
 
+@contextlib.contextmanager
+def read_only(folder):
+    """Modes do not bind root, a mount does."""
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        with pytest.raises(OSError, match="Read-only"):
+            (folder / "new").touch()
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
 def test_ansible_runner_as_awx_does(fleet, clone, tmp_path):
-    """Project read-only, credentials by file and environment, no home directory."""
+    """Project on a read-only mount, credentials by file and environment, no home directory."""
     private = tmp_path / "private"
     for folder in ("env", "inventory"):
         (private / folder).mkdir(parents=True)
@@ -67,14 +81,14 @@ def test_ansible_runner_as_awx_does(fleet, clone, tmp_path):
     (private / "inventory" / "hosts.yml").write_text(yaml.safe_dump(inventory))
     (private / "env" / "ssh_key").write_text(client_key(fleet.lab).read_text())
     (private / "env" / "extravars").write_text(yaml.safe_dump({"rootwave_campaign": str(fleet.campaign(WAVES))}))
-    subprocess.run(["chmod", "-R", "a-w", private / "project"], check=True)
     settings = {
         "HOME": "/nonexistent",
         "ANSIBLE_HOME": str(tmp_path / "ansible"),
         "PATH": f"{ANSIBLE.parent}:{os.environ['PATH']}",
     }
     runner = Path(sys.executable).with_name("ansible-runner")
-    for playbook in ("assess_fleet", "stage_campaign"):
-        output = run([runner, "run", private, "--playbook", f"playbooks/{playbook}.yml"], tmp_path, **settings)
+    with read_only(private / "project"):
+        for playbook in ("assess_fleet", "stage_campaign"):
+            output = run([runner, "run", private, "--playbook", f"playbooks/{playbook}.yml"], tmp_path, **settings)
     assert fleet.outcomes(fleet.group("trio")) == {"done"}, output
-    subprocess.run(["chmod", "-R", "u+w", private / "project"], check=True)
+    assert not Path(settings["HOME"]).exists()

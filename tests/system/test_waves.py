@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import pytest
 
+from lab import hub_client, openssl, pki
+
 UNREACHABLE = {"ansible_port": 9}  # the discard port: nobody listens
 FAILED = {"ansible_python_interpreter": "/nonexistent/python3"}
 WAVES = ["first", "second"]
@@ -58,6 +60,7 @@ def test_any_errors_fatal_for_all_does_not_open_the_gate(fleet):
         "stage_campaign", fleet.campaign(WAVES), overrides=broken(fleet, 4, 0), settings={"ANSIBLE_ANY_ERRORS_FATAL": "1"}
     )
     assert run.code != 0
+    assert run.output.count("UNREACHABLE!") == 4, run.output
     assert_second_wave_untouched(fleet)
 
 
@@ -91,12 +94,48 @@ def test_limit_cannot_shrink_a_wave(fleet):
     assert fleet.outcomes(both(fleet)) == {"untouched"}
 
 
+@pytest.mark.parametrize("playbook", ["stage_campaign", "retire_campaign", "revert_campaign"])
 @pytest.mark.parametrize("args", [("--skip-tags", "always"), ("--start-at-task", "Run one phase of the campaign")])
-def test_no_way_round_the_gate(fleet, args):
-    run = fleet.play("stage_campaign", fleet.campaign(WAVES), *args)
+def test_no_way_round_the_gate(fleet, playbook, args):
+    run = fleet.play(playbook, fleet.campaign(WAVES), *args, "-e", "rootwave_undo=stage")
     assert run.code != 0
     assert "No gate was asked" in run.output
     assert fleet.outcomes(both(fleet)) == {"untouched"}
+
+
+def test_revert_needs_the_phase_to_take_back(fleet):
+    run = fleet.play("revert_campaign", fleet.campaign(WAVES))
+    assert run.code != 0
+    assert "name the phase that is to be taken back: -e rootwave_undo=retire (or stage)" in run.output
+    assert fleet.outcomes(both(fleet)) == {"untouched"}
+
+
+def test_a_gateway_that_hangs_is_timed_out(fleet):
+    first = fleet.group("first")[0]
+    hangs = "/usr/local/bin/hangs"
+    fleet.alter(first, "sh", "-c", f"cat > {hangs} && chmod 755 {hangs}", stdin=b"#!/bin/sh\nsleep 600\n")
+    campaign = fleet.campaign(WAVES, policy={"phase_timeout": 20})
+    run = fleet.play("stage_campaign", campaign, overrides={first: {"ansible_python_interpreter": hangs}})
+    assert run.code != 0
+    assert "gate after wave first: fail: 4 total, 3 done, 1 timed out" in run.output
+    assert_second_wave_untouched(fleet)
+
+
+def test_a_resumed_revert_stays_where_it_is(fleet):
+    """The second wave fails; resumed with the same command, the first wave must not go back one phase more."""
+    campaign = fleet.campaign(WAVES)
+    assert fleet.play("stage_campaign", campaign).code == 0
+    hub_client.serve(fleet.lab, "v2")
+    assert fleet.play("retire_campaign", campaign).code == 0
+    asked = ("revert_campaign", campaign, "-e", "rootwave_undo=retire")
+    stopped = fleet.play(*asked, overrides={fleet.group("second")[0]: UNREACHABLE})
+    assert stopped.code != 0
+    resumed = fleet.play(*asked)
+    assert (resumed.code, resumed.changed) == (0, 1), resumed.output
+    for name in both(fleet):
+        assert fleet.report(name)["undo"] == "retire"
+        for root in ("lab-g2", "lab-baltimore"):
+            assert openssl.trusts(fleet.lab, fleet.gateways[name], pki.create(fleet.lab.state_dir)[root].pem), name
 
 
 def test_tags_leave_the_gate_without_evidence(fleet):
@@ -132,10 +171,8 @@ def test_check_mode_is_not_blocked_by_a_broken_wave(fleet):
 def test_soak_longer_than_the_gate_may_wait(fleet):
     run = fleet.play("stage_campaign", fleet.campaign(WAVES, policy={"soak": 3600, "gate_timeout": 60}))
     assert run.code != 0
-    assert (
-        "inconclusive: 4 total, 4 done; 3600 s of the soak of 3600 s are missing" in run.output
-        or "of the soak of 3600 s" in run.output
-    )
+    assert "gate after wave first: inconclusive: 4 total, 4 done; " in run.output
+    assert "of the soak of 3600 s are missing, and gate_timeout is 60 s" in run.output
     assert fleet.outcomes(fleet.group("first")) == {"done"}
     assert_second_wave_untouched(fleet)
 

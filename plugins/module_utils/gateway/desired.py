@@ -29,6 +29,7 @@ KEYS: dict = {
     "campaign": str,
     "digest": str,
     "phase": str,
+    "undo": (str, type(None)),
     "present": list,
     "absent": list,
     "endpoints": list,
@@ -59,6 +60,7 @@ def from_document(document):
         campaign=document["campaign"],
         digest=document["digest"],
         phase=document["phase"],
+        undo=document.get("undo"),
         present=present,
         absent=absent,
         endpoints=tuple(_endpoint(item) for item in document["endpoints"]),
@@ -92,6 +94,7 @@ def _check_keys(document):
     if document["schema"] != 1:
         raise BadInput("desired: schema {0} is not known here; update Rootwave".format(document["schema"]))
     _one_of(document["phase"], PHASES, "phase")
+    _one_of(document.get("undo"), ("stage", "retire") if document["phase"] == "revert" else (None,), "undo")
     if not NAME.match(document["campaign"]):
         raise BadInput("desired: campaign {0!r} is not a name".format(document["campaign"]))
     if not SHA256.match(document["digest"]):
@@ -150,7 +153,7 @@ def _path(value):
 
 def _one_of(value, words, where):
     if value not in words:
-        raise BadInput("desired: {0} is {1!r}, not one of {2}".format(where, value, ", ".join(words)))
+        raise BadInput("desired: {0} is {1!r}, not one of {2}".format(where, value, ", ".join(map(str, words))))
     return value
 
 

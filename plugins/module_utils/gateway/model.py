@@ -174,6 +174,7 @@ class Desired:
     timeouts: Timeouts = Timeouts()
     confirm: str = "auto"  # auto: trust-only changes commit at once; required: wait for a commit
     confirm_within: int = 300
+    undo: str | None = None  # the phase that phase revert takes back: stage or retire
 
     def name_of(self, sha256):
         """The campaign's name for a fingerprint, or an empty string."""

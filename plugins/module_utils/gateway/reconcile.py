@@ -60,7 +60,7 @@ def _recover(host, desired, lock):
     notes: list[str] = []
     for change in journal.pending(host.state_dir):
         waiting = change.state == "pending" and host.clock() < change.document.get("confirm_by", 0)
-        if waiting and desired.phase != "revert":
+        if waiting and desired.undo != change.document["phase"]:
             if (change.document["digest"], change.document["phase"]) == (desired.digest, desired.phase):
                 return notes, _still_pending(host, desired, change)
             raise Busy(
@@ -70,7 +70,7 @@ def _recover(host, desired, lock):
             )
         end = journal.recover(change, lock)
         notes.append("change {0} of an earlier run ended as {1}".format(change.id, end))
-        if waiting and desired.phase == "revert":
+        if waiting:
             ended = report.new(desired)
             ended.update(outcome="done", changed=True, revert="reverted")
             return notes, ended

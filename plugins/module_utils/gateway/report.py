@@ -24,6 +24,7 @@ def new(desired):
         "schema": SCHEMA,
         "campaign": {"name": desired.campaign, "digest": desired.digest},
         "phase": desired.phase,
+        "undo": desired.undo,
         "outcome": "failed",
         "changed": False,
         "plan": [],
@@ -69,7 +70,7 @@ def publish_fact(state_dir, fact):
 
 def carry_commit(report, last, now):
     """When the desired state has held since an earlier run, it was committed then, not now."""
-    same = last and all(last.get(key) == report[key] for key in ("campaign", "phase"))
+    same = last and all(last.get(key) == report[key] for key in ("campaign", "phase", "undo"))
     report["committed_at"] = last["committed_at"] if same and last.get("committed_at") else int(now)
     count_since_commit(report, now)
 

@@ -50,14 +50,15 @@ def _forward(host, desired, observed):
 
 
 def _revert(host, desired, observed):
-    """The last committed change of this campaign that no later revert took back."""
+    """The last committed change of one phase of this campaign; taken back once, however often it is asked for."""
     ended = [change for change in journal.history(host.state_dir) if change.state == "committed"]
     mine = [change for change in ended if change.document["campaign"] == desired.campaign]
     undone = {change.document.get("undoes") for change in mine}
     left = [change for change in mine if change.document["phase"] != "revert" and change.id not in undone]
-    if not left:
+    wanted = [change for change in left if change.document["phase"] == desired.undo]
+    if not wanted or _taken_back_last(mine, desired.undo):
         return Work(Plan(), (), (), frozenset(observed.bundle), ())
-    last, known = left[-1], {anchor.sha256: anchor for anchor in desired.present + desired.absent}
+    last, known = wanted[-1], {anchor.sha256: anchor for anchor in desired.present + desired.absent}
     forgotten = [sha for sha in last.document["adds"] + last.document["removes"] if sha not in known]
     if forgotten:
         raise BadInput("change {0} is about anchor {1}, which the campaign no longer names".format(last.id, forgotten[0]))
@@ -67,7 +68,21 @@ def _revert(host, desired, observed):
     plan = Plan(tuple(changes))
     future = (frozenset(observed.bundle) - set(last.document["adds"])) | set(last.document["removes"])
     edits = tuple(edit.inverted() for edit in reversed(last.edits))
-    return Work(plan, edits, tuple(step.inverted() for step in last.refreshes), future, (), last.id)
+    blockers = () if last is left[-1] else (_later(left[-1], desired.undo),)
+    return Work(plan, edits, tuple(step.inverted() for step in last.refreshes), future, blockers, last.id)
+
+
+def _taken_back_last(mine, phase):
+    """Whether the newest change is a revert of this phase already: a run that is resumed must not go one step further."""
+    phases = {change.id: change.document["phase"] for change in mine}
+    return phases.get(mine[-1].document.get("undoes")) == phase
+
+
+def _later(change, phase):
+    return Blocker(
+        "later-phase",
+        "phase {0} was committed after {1}; take that back first (rootwave_undo={0})".format(change.document["phase"], phase),
+    )
 
 
 def _disk_space(host):

@@ -19,13 +19,11 @@ from .system import Observed, Reader, SystemStore
 class P11KitStore(SystemStore):
     def observe(self):
         reader = Reader()
-        sources = self.read_folder(reader, self.layout.anchors)
-        sources.update(self.read_folder(reader, os.path.join(self.layout.shipped, "anchors")))
         return Observed(
             layout=self.layout.name,
             bundle=self.read_bundle(),
             hashed=self.read_hashed(reader),
-            sources=sources,
+            sources=self.read_folder(reader, self.layout.anchors),
         )
 
     def edits_of(self, change, observed):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import POLICY
-from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import evidence_of
+from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import Asked, evidence_of
 from ansible_collections.rootwave.iot.plugins.plugin_utils.gate import judge_budget, judge_wave
 
 DIGEST = "d" * 64
@@ -34,8 +34,9 @@ OTHER_PHASE = report("done", phase="retire")
 OTHER_CAMPAIGN = report("done", campaign={"digest": "e" * 64})
 
 
-def evidence(results, commit=None, accept=()):
-    return [evidence_of(f"gw-{number}", one, commit, DIGEST, "stage", accept) for number, one in enumerate(results)]
+def evidence(results, accept=(), phase="stage", undo=None):
+    asked = Asked(DIGEST, phase, undo, tuple(accept))
+    return [evidence_of(f"gw-{number}", one, asked) for number, one in enumerate(results)]
 
 
 def verdict(results, accept=(), **policy):
@@ -94,12 +95,24 @@ def test_soak_counts_from_the_youngest_commit():
     assert verdict([DONE, DONE], soak=300).wait == 0
 
 
-def test_pending_needs_its_commit():
-    pending = [report("pending", pending="000001-x")]
-    assert judge_wave(POLICY, evidence(pending, commit={"outcome": "done"})).verdict == "pass"
-    assert judge_wave(POLICY, evidence(pending, commit=None)).verdict == "fail"
-    assert judge_wave(POLICY, evidence(pending, commit={"failed": True, "msg": "no"})).verdict == "fail"
-    assert judge_wave(POLICY, evidence(pending, commit={"unreachable": True})).verdict == "fail"
+def test_pending_is_not_done():
+    pending = report("pending", pending="000001")
+    assert judge_wave(POLICY, evidence([pending])).verdict == "inconclusive"
+    assert judge_wave(POLICY, evidence([{**pending, "failed": True, "msg": "no"}])).verdict == "fail"
+    assert judge_wave(POLICY, evidence([{**pending, "unreachable": True, "msg": "no"}])).verdict == "fail"
+
+
+@pytest.mark.parametrize("other", [{"campaign": {"digest": "e" * 64}}, {"phase": "retire"}, {"undo": "stage"}])
+def test_an_accepted_refusal_of_something_else_is_no_evidence(other):
+    """An old report must not open the gate for a campaign that it knows nothing of."""
+    assert verdict([DONE, REFUSED], accept=["endpoint-dns"]).verdict == "pass"
+    assert verdict([DONE, {**REFUSED, **other}], accept=["endpoint-dns"]).verdict == "inconclusive"
+
+
+def test_a_revert_of_another_phase_is_no_evidence():
+    undone = report("done", phase="revert", undo="retire")
+    assert judge_wave({**POLICY, "soak": 0}, evidence([undone], phase="revert", undo="retire")).verdict == "pass"
+    assert judge_wave({**POLICY, "soak": 0}, evidence([undone], phase="revert", undo="stage")).verdict == "inconclusive"
 
 
 def test_confirm_within_too_short_for_the_slowest():

@@ -19,8 +19,8 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import
 )
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Finding
 
-from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256
-from .debian_gateway import Gateway, wanted
+from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256, root
+from .debian_gateway import NEW, Gateway, wanted
 
 Session = namedtuple("Session", "address port")
 STEPS = ("locked", "recovered", "observed", "planned", "rehearsed", "armed", "applied", "proved", "committed")
@@ -134,21 +134,45 @@ def test_a_shipped_root_without_a_line_is_deselected_before_a_package_update_can
     assert "!Baltimore.crt" in (gateway.folder / "conf").read_text()
 
 
-def test_revert_takes_back_one_phase_after_the_other(gateway):
+def test_revert_takes_back_the_phase_that_it_names(gateway):
     before = gateway.snapshot()
     run(gateway, "stage")
     staged = gateway.snapshot()
     gateway.needs = G2_SHA256
     run(gateway, "retire")
-    assert run(gateway, "revert")["outcome"] == "done"
+    refused = run(gateway, "revert", undo="stage")
+    assert (refused["outcome"], refused["blockers"][0]["id"]) == ("refused", "later-phase")
+    assert run(gateway, "revert", undo="retire")["outcome"] == "done"
     assert gateway.snapshot() == staged
-    refused = run(gateway, "revert")
+    refused = run(gateway, "revert", undo="stage")
     assert (refused["outcome"], refused["blockers"][0]["id"]) == ("refused", "endpoint-tls-untrusted")
     gateway.needs = BALTIMORE_SHA256
-    assert run(gateway, "revert")["outcome"] == "done"
+    assert run(gateway, "revert", undo="stage")["outcome"] == "done"
     assert gateway.snapshot() == before
-    last = run(gateway, "revert")
-    assert (last["outcome"], last["changed"]) == ("done", False)
+
+
+def test_a_revert_that_is_resumed_goes_no_step_further(gateway):
+    """Waves are resumed with the same command; a gateway that is through must stay where it is."""
+    run(gateway, "stage")
+    staged = gateway.snapshot()
+    run(gateway, "retire", now=time.time())
+    for _run in range(2):
+        assert run(gateway, "revert", undo="retire")["outcome"] == "done"
+        assert gateway.snapshot() == staged
+    again = run(gateway, "revert", undo="retire")
+    assert (again["changed"], again["plan"]) == (False, [])
+
+
+def test_a_second_change_of_one_phase_is_taken_back_alone(gateway):
+    """A campaign that got one more root meanwhile: revert goes back by what was staged last, and not further."""
+    run(gateway, "stage")
+    first = gateway.snapshot()
+    name = "microsoft-rsa-root-ca-2017"
+    more = {"name": name, "sha256": "c741f70f4b2a8d88bf2e71c14122ef53ef10eba0cfa5e64cfa20f418853073e0", "pem": root(name)}
+    run(gateway, "stage", present=[NEW, more])
+    for _run in range(2):
+        assert run(gateway, "revert", undo="stage", present=[NEW, more])["outcome"] == "done"
+        assert gateway.snapshot() == first
 
 
 def make_wrong_clock(gateway):
@@ -326,5 +350,5 @@ def test_a_tool_that_fails_leaves_the_old_bundle_and_an_armed_revert_that_ends_i
     assert openssl_trusts(gateway, BALTIMORE) == [True, True]
     assert len(journal.pending(gateway.state_dir)) == 1
     (gateway.folder / "broken").unlink()
-    assert run(gateway, "revert")["outcome"] == "done"
+    assert run(gateway, "revert", undo="stage")["outcome"] == "done"
     assert gateway.snapshot() == before

@@ -1,0 +1,101 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gate's own part: which wave it judges, how long it soaks, when it stays shut. Real runs: tests/system/test_waves.py."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.rootwave.iot.plugins.action import wave_gate
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
+from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import POLICY
+
+DIGEST = "d" * 64
+BATCHES = [{"wave": "canary", "hosts": ["gw-1"]}, {"wave": "broad", "hosts": ["gw-2", "gw-3"]}]
+WAVES = {
+    "hosts": ["gw-1", "gw-2", "gw-3"],
+    "batches": BATCHES,
+    "waves": [{"name": one["wave"], "hosts": one["hosts"], "mode": "run"} for one in BATCHES],
+}
+
+
+class Clock:
+    """Time that passes only by being waited for."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(wave_gate, "time", made)
+    return made
+
+
+def done(held):
+    return {"campaign": {"digest": DIGEST}, "phase": "stage", "outcome": "done", "seconds_since_commit": held}
+
+
+def gate(batch, results, check_mode=False, closing=False, hosts=None, **policy):
+    """What the gate answers before a batch, with what the gateways registered so far."""
+    campaign = {"digest": DIGEST, "path": "campaign.yml", "accept": [], "policy": {**POLICY, "soak": 300, **policy}}
+    args = {"campaign": campaign, "waves": WAVES, "phase": "stage", "closing": closing}
+    task = SimpleNamespace(args=args, check_mode=check_mode, async_val=0, diff=False)
+    registered = {name: {"root_certificates_result": results.get(name)} for name in WAVES["hosts"]}
+    known = {
+        "ansible_play_hosts_all": hosts or WAVES["hosts"],
+        "ansible_play_batch": BATCHES[batch]["hosts"],
+        "hostvars": registered,
+    }
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
+    return wave_gate.ActionModule(task, connection, None, None, None, None).run(task_vars=known)
+
+
+def test_the_first_gate_opens_for_its_wave(clock):
+    answer = gate(0, {})
+    assert (answer["verdict"], answer["wave"], clock.now) == ("open", "canary", 0.0)
+    assert answer["token"] == gate_token(DIGEST, "stage", "canary")
+
+
+def test_it_waits_exactly_for_what_is_missing_of_the_soak(clock):
+    answer = gate(1, {"gw-1": done(held=20)})
+    assert (answer["verdict"], answer["wave"], clock.now) == ("pass", "broad", 280.0)
+
+
+def test_it_does_not_wait_when_the_soak_is_over(clock):
+    assert gate(1, {"gw-1": done(held=300)})["verdict"] == "pass"
+    assert clock.now == 0.0
+
+
+def test_it_does_not_wait_longer_than_it_may(clock):
+    answer = gate(1, {"gw-1": done(held=0)}, gate_timeout=299)
+    assert (answer["verdict"], answer.get("token"), clock.now) == ("inconclusive", None, 0.0)
+
+
+def test_it_does_not_wait_for_a_wave_that_failed(clock):
+    answer = gate(1, {"gw-1": {"failed": True, "msg": "no"}})
+    assert (answer["failed"], answer["verdict"], answer.get("token"), clock.now) == (True, "fail", None, 0.0)
+
+
+def test_it_neither_waits_nor_judges_in_check_mode(clock):
+    answer = gate(1, {"gw-1": {"failed": True, "msg": "no"}}, check_mode=True)
+    assert (answer["verdict"], answer["wave"], clock.now) == ("not judged (check mode)", "broad", 0.0)
+
+
+def test_it_does_not_soak_after_the_last_wave(clock):
+    answer = gate(1, {name: done(held=0) for name in WAVES["hosts"]}, closing=True)
+    assert (answer["verdict"], answer.get("token"), clock.now) == ("pass", None, 0.0)
+
+
+def test_it_refuses_a_play_that_covers_less(clock):
+    answer = gate(0, {}, hosts=["gw-1"])
+    assert answer["failed"]
+    assert "covers 1 of 3 gateways (missing: gw-2, gw-3)" in answer["msg"]
