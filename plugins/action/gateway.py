@@ -12,6 +12,8 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.rootwave.iot.plugins.plugin_utils.fresh_connection import use_fresh
 
+SINCE = ("committed_at", "seconds_since_commit")
+
 
 class ActionModule(ActionBase):
     """No state of its own."""
@@ -30,7 +32,7 @@ class ActionModule(ActionBase):
             return unconfirmed(result, {"unreachable": True}, f"no fresh connection to confirm it ({exc})")
         if ended.get("failed") or ended.get("outcome") != "done":
             return unconfirmed(result, {"failed": True}, str(ended.get("msg") or "the commit left no message"))
-        return {**result, "outcome": "done", "pending": None, "revert": "committed", "seconds_since_commit": 0}
+        return {**result, "outcome": "done", "pending": None, "revert": "committed", **{key: ended[key] for key in SINCE}}
 
 
 def unconfirmed(result, how, why):

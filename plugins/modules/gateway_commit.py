@@ -54,6 +54,16 @@ outcome:
   returned: always
   type: str
   sample: done
+committed_at:
+  description: When the gateway's desired state was committed, seconds since the epoch on its own clock, or null.
+  returned: always
+  type: int
+  sample: 1795434902
+seconds_since_commit:
+  description: How long it has held, or null.
+  returned: always
+  type: int
+  sample: 0
 left_alone:
   description: Paths that somebody else had changed meanwhile and that the revert did not touch.
   returned: when reverted by this call

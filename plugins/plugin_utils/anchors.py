@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import http.client
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,7 +25,10 @@ class AnchorError(ValueError):
 
 
 def cache_dir() -> Path:
-    return Path(os.environ.get("ROOTWAVE_CACHE") or Path.home() / ".cache" / "rootwave") / "anchors"
+    """ROOTWAVE_CACHE, else below the home directory; where there is none, as in AWX, below the temporary one."""
+    home = os.path.expanduser("~")
+    base = Path(home) / ".cache" if home != "~" else Path(tempfile.gettempdir())
+    return Path(os.environ.get("ROOTWAVE_CACHE") or base / "rootwave") / "anchors"
 
 
 def anchor_pem(item: dict, folder: Path) -> str:
@@ -30,8 +36,10 @@ def anchor_pem(item: dict, folder: Path) -> str:
 
     Raises AnchorError when it is missing, damaged, no root, not in force, or not the one that sha256 names.
     """
-    text = _from_file(folder / item["file"]) if "file" in item else _from_url(item["url"], item["sha256"])
-    where = item.get("file") or item["url"]
+    if "file" in item:
+        where, text = str(folder / item["file"]), _from_file(folder / item["file"])
+    else:
+        where, text = _from_url(item["url"], item["sha256"])
     try:
         der, known = pem.one_root(text, where)
     except BadInput as exc:
@@ -58,25 +66,46 @@ def _from_file(path: Path) -> str:
     return _text(data, str(path))
 
 
-def _from_url(url: str, sha256: str) -> str:
-    """Fetched once. Plain HTTP is fine, the digest decides; Microsoft and DigiCert publish roots that way."""
+def _from_url(url: str, sha256: str) -> tuple[str, str]:
+    """(where it was read, PEM text). Plain HTTP is fine, the digest decides; Microsoft and DigiCert publish roots that way."""
     cached = cache_dir() / f"{sha256}.pem"
     if cached.exists():
-        return _from_file(cached)
+        return f"{cached} (fetched from {url}; delete the file to fetch it again)", _from_file(cached)
     try:
-        data = open_url(url, timeout=FETCH_TIMEOUT, http_agent="rootwave").read(BYTES_MOST + 1)
-    except OSError as exc:
+        data = _fetch(url)
+    except (OSError, http.client.HTTPException) as exc:
         raise AnchorError(
             f"cannot fetch {url} ({exc}); without network, get the certificate with SHA-256 {sha256} elsewhere and "
             f"put it, PEM or DER, at {cached}"
         ) from exc
     text = _text(data, url)
     if pem.fingerprints(text.encode()) == {sha256}:
+        _keep(cached, text)
+    return url, text
+
+
+def _fetch(url: str) -> bytes:
+    """At most BYTES_MOST + 1 bytes, and no longer than FETCH_TIMEOUT however slowly they drip."""
+    deadline = time.monotonic() + FETCH_TIMEOUT
+    data = b""
+    with open_url(url, timeout=FETCH_TIMEOUT, http_agent="rootwave") as answer:
+        while len(data) <= BYTES_MOST:
+            piece = answer.read1(BYTES_MOST + 1 - len(data))
+            if not piece:
+                break
+            data += piece
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not complete within {FETCH_TIMEOUT} s")
+    return data
+
+
+def _keep(cached: Path, text: str) -> None:
+    """Best effort: a cache that cannot be written only costs the next run a fetch."""
+    draft = cached.with_suffix(f".{os.getpid()}")
+    with contextlib.suppress(OSError):
         cached.parent.mkdir(parents=True, exist_ok=True)
-        draft = cached.with_suffix(f".{os.getpid()}")
         draft.write_text(text)
         os.replace(draft, cached)
-    return text
 
 
 def _text(data: bytes, where: str) -> str:

@@ -12,10 +12,12 @@ FRESH = "-o ControlMaster=no -o ControlPath=none"
 
 
 def use_fresh(connection) -> None:
-    """Let the next commands over ``connection`` log in anew; only ssh keeps sessions that this would have to avoid."""
+    """Let the next commands over ``connection`` log in anew. Ssh and paramiko are those that keep sessions."""
     if connection.transport == "ssh":
         given = connection.get_option("ssh_args") or ""
         connection.set_option("ssh_args", f"{FRESH} {given}".strip())
+    elif connection.transport == "paramiko":
+        connection.reset()
 
 
 __all__ = ("use_fresh",)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab import config, hub_client, network
+from lab import config, hub_client, network, tools
 from tests.system.fleet import wait_until
 
 WAVES = ["trio"]
@@ -129,7 +129,7 @@ def test_session_to_a_forgotten_endpoint(staged):
     talk = ["openssl", "s_client", "-connect", f"{spare}:8883", "-servername", config.HUB, "-quiet"]
     staged.alter(name, "systemd-run", "--unit=forgotten", "sh", "-c", f"sleep 600 | {' '.join(talk)}")
     established = ["ss", "-H", "--tcp", "--numeric", "state", "established", "src", f"{spare}:8883"]
-    wait_until(lambda: run(established).strip(), "the session to the other hub")
+    wait_until(lambda: tools.run(established).strip(), "the session to the other hub")
     run = staged.play("retire_campaign", staged.campaign(WAVES))
     assert_refused(staged, run, "unlisted-endpoint", [name])
     assert f"a live session to {spare}:8883 is none of the campaign's endpoints" in run.output

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 from . import journal, report
-from .errors import BadInput, UnsupportedGateway
+from .errors import BadInput, StorageFailed, UnsupportedGateway
 from .processes import Lock
 from .transaction import settle
 
@@ -15,7 +15,7 @@ LOCK_WAIT = 60.0  # seconds
 
 
 def end_change(host, identity, state, dry_run=False):
-    """Commit or revert one pending change; {"changed", "outcome", "left_alone"}.
+    """Commit or revert one pending change; {"changed", "outcome", "left_alone", "committed_at", "seconds_since_commit"}.
 
     Raises BadInput when there is no such change, or when it has ended the other way already.
     """
@@ -23,11 +23,18 @@ def end_change(host, identity, state, dry_run=False):
         raise UnsupportedGateway("a change can only be ended by root; use become: true (or remote_user: root)")
     if not os.path.isdir(host.state_dir):
         raise BadInput("no change was ever made on this gateway")
+    try:
+        return _end_locked(host, identity, state, dry_run)
+    except OSError as exc:
+        raise StorageFailed.of(exc) from exc
+
+
+def _end_locked(host, identity, state, dry_run):
     with Lock(os.path.join(host.state_dir, "lock"), wait=LOCK_WAIT) as lock:
         change = _find(host.state_dir, identity)
         outcome = "done" if state == "committed" else "reverted"
         if change.state == state:
-            return {"changed": False, "outcome": outcome, "left_alone": []}
+            return _ended(host, outcome, False)
         if change.state in ("committed", "reverted"):
             raise BadInput(
                 "change {0} is {1} already; it was not committed within confirm_within seconds, or another run ended it".format(
@@ -35,9 +42,21 @@ def end_change(host, identity, state, dry_run=False):
                 ),
                 id=identity,
             )
+        if state == "committed" and change.state != "pending":
+            raise BadInput(
+                "change {0} is {1}: not proved yet, so it cannot be committed".format(identity, change.state), id=identity
+            )
         if dry_run:
-            return {"changed": True, "outcome": outcome, "left_alone": []}
-        return {"changed": True, "outcome": outcome, "left_alone": _end(host, change, state, lock)}
+            return _ended(host, outcome, True)
+        left_alone = _end(host, change, state, lock)
+        return _ended(host, outcome, True, left_alone)
+
+
+def _ended(host, outcome, changed, left_alone=()):
+    """The gateway's report tells since when the state has held."""
+    last = report.load(host.state_dir, host.clock()) or {}
+    since = {key: last.get(key) for key in ("committed_at", "seconds_since_commit")}
+    return dict(since, changed=changed, outcome=outcome, left_alone=list(left_alone))
 
 
 def _find(state_dir, identity):
@@ -50,7 +69,7 @@ def _find(state_dir, identity):
 def _end(host, change, state, lock):
     if state == "reverted":
         left_alone = change.revert(lock)
-        journal.note_revert(host.state_dir, change.id)
+        journal.note_revert(host.state_dir, change)
         return left_alone
     change.commit()
     last = report.load(host.state_dir, host.clock())

@@ -20,10 +20,10 @@ from .model import PHASES, ROLES, Anchor, Desired, Endpoint, Timeouts
 ANCHORS_MOST = 32
 ENDPOINTS_MOST = 64
 PEM_MOST = 16 * 1024
-NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,63}$")
-HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
-PROXY = re.compile(r"^http://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})/?$")
-SHA256 = re.compile(r"^[0-9a-f]{64}$")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+PROXY = re.compile(r"http://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})/?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 KEYS: dict = {
     "schema": int,
     "campaign": str,
@@ -67,7 +67,7 @@ def from_document(document):
         clouds=tuple(_text(item, "clouds") for item in document.get("clouds", ["public"])),
         safe_after=_date(safe_after.get("date")),
         safe_after_source=_text(safe_after.get("source", ""), "safe_after.source"),
-        accept=tuple(_text(item.get("finding"), "accept.finding") for item in document.get("accept", ())),
+        accept=tuple(_accepted(item) for item in document.get("accept", ())),
         ca_files=tuple(_path(item) for item in document.get("ca_files", ())),
         timeouts=_timeouts(document.get("timeouts", {})),
         confirm=_one_of(document.get("confirm", "auto"), ("auto", "required"), "confirm"),
@@ -95,14 +95,14 @@ def _check_keys(document):
         raise BadInput("desired: schema {0} is not known here; update Rootwave".format(document["schema"]))
     _one_of(document["phase"], PHASES, "phase")
     _one_of(document.get("undo"), ("stage", "retire") if document["phase"] == "revert" else (None,), "undo")
-    if not NAME.match(document["campaign"]):
+    if not NAME.fullmatch(document["campaign"]):
         raise BadInput("desired: campaign {0!r} is not a name".format(document["campaign"]))
-    if not SHA256.match(document["digest"]):
+    if not SHA256.fullmatch(document["digest"]):
         raise BadInput("desired: digest is not a SHA-256")
     for key, most in (("present", ANCHORS_MOST), ("absent", ANCHORS_MOST), ("endpoints", ENDPOINTS_MOST)):
         if len(document[key]) > most:
             raise BadInput("desired: more than {0} items in {1!r}".format(most, key))
-    if document["phase"] in ("stage", "retire") and not document["endpoints"]:
+    if document["phase"] != "assess" and not document["endpoints"]:
         raise BadInput("desired: no endpoints; without them nothing can be proved (campaign or rootwave_endpoints)")
 
 
@@ -110,7 +110,7 @@ def _anchor(item, where):
     if not isinstance(item, dict) or set(item) != {"name", "sha256", "pem"}:
         raise BadInput("desired: {0} needs name, sha256 and pem for each anchor".format(where))
     name, text = _text(item["name"], where), item["pem"]
-    if not NAME.match(name):
+    if not NAME.fullmatch(name):
         raise BadInput("desired: {0}: {1!r} is not a name (a-z, 0-9, -)".format(where, name))
     if not isinstance(text, str) or len(text) > PEM_MOST:
         raise BadInput("desired: {0}: the PEM of {1} is missing or too long".format(where, name))
@@ -125,12 +125,24 @@ def _endpoint(item):
     if not isinstance(item, dict) or not {"host", "port"} <= set(item) <= {"host", "port", "role", "proxy"}:
         raise BadInput("desired: an endpoint has host, port, role and proxy")
     host, proxy = _text(item["host"], "endpoints.host"), item.get("proxy")
-    if not HOST.match(host):
+    if not HOST.fullmatch(host):
         raise BadInput("desired: endpoint {0!r} is not a host name".format(host))
-    if proxy is not None and not PROXY.match(_text(proxy, "endpoints.proxy")):
+    if proxy is not None and not PROXY.fullmatch(_text(proxy, "endpoints.proxy")):
         raise BadInput("desired: proxy of {0} must be http://host:port".format(host))
     role = _one_of(item.get("role", "hub"), ROLES, "endpoints.role")
-    return Endpoint(host.lower(), _between(item["port"], 1, 65535, "endpoints.port"), role, proxy)
+    return Endpoint(host.lower(), _port(item["port"]), role, proxy)
+
+
+def _accepted(item):
+    if not isinstance(item, dict):
+        raise BadInput("desired: accept holds objects with finding and reason")
+    return _text(item.get("finding"), "accept.finding")
+
+
+def _port(value):
+    if not isinstance(value, int):
+        raise BadInput("desired: endpoints.port must be a whole number")
+    return _between(value, 1, 65535, "endpoints.port")
 
 
 def _timeouts(item):

@@ -17,6 +17,19 @@ class TrustError(Exception):
         self.details = details
 
 
+class StorageFailed(TrustError):
+    """The gateway's own files cannot be read or written: disk full, read-only, something else in the way."""
+
+    @classmethod
+    def of(cls, error):
+        """From an OSError that nothing closer to its cause has dealt with."""
+        where = "{0}: ".format(error.filename) if error.filename else ""
+        return cls(
+            "{0}{1}; free the cause (disk full, read-only, something else in the way) and start again. What was under way is "
+            "finished or reverted first".format(where, error.strerror or error)
+        )
+
+
 class BadInput(TrustError):
     """The desired document, a certificate or a file on the gateway is not what it must be."""
 
@@ -52,6 +65,7 @@ __all__ = (
     "CommandFailed",
     "ProofFailed",
     "RevertFailed",
+    "StorageFailed",
     "TrustError",
     "UnsupportedGateway",
 )

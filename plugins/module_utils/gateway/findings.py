@@ -6,6 +6,8 @@ can accept it once, with a reason. A blocker holds retire; warnings and infos on
 
 from __future__ import annotations
 
+import os
+
 from . import files, java_sdk, pem
 from .errors import BadInput
 from .model import Finding
@@ -20,27 +22,36 @@ def all_findings(desired, observed, now):
 
 
 def anchor_findings(desired, observed, now):
-    """What lies in the system store and should not: intermediates, expired roots, roots that are to go."""
+    """What lies in the system store or its source folders and should not: pins, expired roots, roots that are to go."""
     found = []
     for sha, der in observed.bundle.items():
-        try:
-            known = pem.facts(der)
-        except BadInput:
-            known = None
-        name = desired.name_of(sha) or sha[:12]
-        if known is None:
-            found.append(Finding("leaf-anchor:" + name, "warning", "a leaf certificate is trusted as an anchor: a pin"))
-        elif not known.self_signed:
-            detail = "{0} is an intermediate, trusted as an anchor: a pin that ends with it".format(known.subject)
-            found.append(Finding("intermediate-anchor:" + name, "warning", detail))
-        elif known.not_after < now:
-            found.append(Finding("expired-anchor:" + name, "info", "{0} is expired".format(known.subject)))
+        found += _anchor(desired.name_of(sha) or sha[:12], der, now, "is trusted as an anchor")
+    for path in sorted(observed.sources):
+        for der in pem.split(files.read(path, CA_FILE_MOST) or b""):
+            sha = pem.fingerprint(der)
+            if sha not in observed.bundle:  # else it was told above
+                found += _anchor(desired.name_of(sha) or sha[:12], der, now, "lies in {0} as an anchor".format(path))
     for anchor in desired.absent:
         forms = observed.forms(anchor.sha256)
         if forms:
             detail = "{0} is still trusted: {1}".format(anchor.subject, ", ".join(forms))
             found.append(Finding("retired-anchor:" + anchor.name, "info", detail))
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _anchor(name, der, now, how):
+    try:
+        known = pem.facts(der)
+    except BadInput:
+        known = None
+    if known is None:
+        return [Finding("leaf-anchor:" + name, "warning", "a leaf certificate {0}: a pin".format(how))]
+    if not known.self_signed:
+        detail = "{0} is an intermediate and {1}: a pin that ends with it".format(known.subject, how)
+        return [Finding("intermediate-anchor:" + name, "warning", detail)]
+    if known.not_after < now:
+        return [Finding("expired-anchor:" + name, "info", "{0} is expired and {1}".format(known.subject, how))]
+    return []
 
 
 def ca_file_findings(desired):
@@ -49,6 +60,8 @@ def ca_file_findings(desired):
 
 
 def _ca_file(path, desired):
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would never answer
+        return [Finding("ca-file-unreadable:" + path, "blocker", "{0} is no regular file".format(path))]
     try:
         data = files.read(path, CA_FILE_MOST)
     except OSError as exc:

@@ -70,9 +70,7 @@ class LocalHost(Host):
         return os.geteuid() == 0
 
     def probe(self, endpoint, trust, now, offer, desired):
-        return probe.probe(
-            endpoint, trust, now, offer=offer, timeouts=desired.timeouts, candidates=desired.present + desired.absent
-        )
+        return probe.probe(endpoint, trust, now, desired.timeouts, offer=offer, candidates=desired.present + desired.absent)
 
     def prove(self, function, timeout):
         return unprivileged.as_nobody(function, timeout)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pure: why a phase must not go ahead. Every rule returns Blockers; an empty list is the permission.
 
-design: refuse unless all hold, and name the blocker. Nothing here can be switched off by a flag; a finding can be
+docs/architecture.md: refuse unless all hold, and name the blocker. Nothing here can be switched off by a flag; a finding can be
 accepted by its id, with a reason, in the campaign.
 """
 
@@ -68,34 +68,30 @@ def stale_store(observed):
     ]
 
 
-def endpoints(proofs):
-    """Every endpoint verifies, on every address and in every offer that was tried."""
-    blockers = []
-    for proof in proofs:
-        if proof.stage not in ("ok", "not-offered"):
-            what = "{0}:{1}".format(proof.host, proof.port)
-            where = " at {0}".format(proof.address) if proof.address else ""
-            offer = "" if proof.offer == "default" else ", offering {0} only".format(proof.offer.upper())
-            blockers.append(
-                Blocker(
-                    "endpoint-" + proof.stage,
-                    "{0}{1}{2} does not verify with {3}: {4}".format(what, where, offer, proof.trust, proof.detail),
-                )
-            )
+def endpoints(asked, proofs):
+    """Every endpoint of the campaign verifies, on every address and in every offer that was tried."""
+    blockers = [_failed(proof) for proof in proofs if proof.stage not in ("ok", "not-offered")]
     proved = {(proof.host, proof.port) for proof in proofs if proof.ok}
-    tried = {(proof.host, proof.port) for proof in proofs}
     failed = {(proof.host, proof.port) for proof in proofs if proof.stage not in ("ok", "not-offered")}
-    for host, port in sorted(tried - proved - failed):
-        blockers.append(Blocker("endpoint-unproved", "{0}:{1} answered no offer at all".format(host, port)))
+    for host, port in sorted({(endpoint.host, endpoint.port) for endpoint in asked} - proved - failed):
+        blockers.append(Blocker("endpoint-unproved", "nothing proves {0}:{1}; it answered no offer at all".format(host, port)))
     return blockers
 
 
-def retire(desired, store, observed, findings, unlisted, control_now):
+def _failed(proof):
+    what = "{0}:{1}".format(proof.host, proof.port)
+    where = " at {0}".format(proof.address) if proof.address else ""
+    offer = "" if proof.offer == "default" else ", offering {0} only".format(proof.offer.upper())
+    return Blocker(
+        "endpoint-" + proof.stage, "{0}{1}{2} does not verify with {3}: {4}".format(what, where, offer, proof.trust, proof.detail)
+    )
+
+
+def retire(desired, store, observed, findings, control_now):
     """What retire asks beyond the endpoints' proofs."""
     return (
         _safe_after(desired, control_now)
         + _held(desired, store, observed)
-        + _unlisted(unlisted)
         + [
             Blocker("finding", "{0}: {1}".format(finding.id, finding.detail))
             for finding in findings
@@ -123,7 +119,8 @@ def _held(desired, store, observed):
     ]
 
 
-def _unlisted(sessions):
+def unlisted_sessions(sessions):
+    """What is taken away must not be what an endpoint stands on that the campaign does not know."""
     return [
         Blocker(
             "unlisted-endpoint",
@@ -134,4 +131,4 @@ def _unlisted(sessions):
     ]
 
 
-__all__ = ("clock", "cloud", "endpoints", "retire", "stale_store")
+__all__ = ("clock", "cloud", "endpoints", "retire", "stale_store", "unlisted_sessions")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import time
 import zipfile
 import zlib
@@ -33,6 +34,8 @@ MANIFEST_VERSION = re.compile(rb"^Implementation-Version:\s*(\d+(?:\.\d+)*)", re
 # The first characters of each root's PEM body, as a Java string constant holds it
 BALTIMORE = b"MIIDdzCCAl+gAwIBAgIEAgAAuT"
 G2 = b"MIIDjjCCAnagAwIBAgIQAzrx5qcRqaC7"
+# What zipfile raises for damaged, encrypted or foreign archives
+UNREADABLE = (OSError, EOFError, ValueError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 FIRST_WITH_G2 = (1, 31)
 FIRST_WITHOUT_ROOTS = (2, 0)
 
@@ -43,8 +46,8 @@ def findings(places=PLACES, seconds=SECONDS_MOST):
     deadline = time.monotonic() + seconds
     for count, path in enumerate(_jars(places, deadline)):
         if path is None or count > FILES_MOST:
-            detail = "the search for Java SDK jars ended at its limit; name the directories that matter, or accept this"
-            return found + [Finding("java-scan-incomplete:jars", "warning", detail)]
+            detail = "the search for Java SDK jars ended at its limit; look for iot-device-client jars yourself, then accept this"
+            return found + [Finding("java-scan-incomplete:jars", "blocker", detail)]
         found += _judge(path)
     return found
 
@@ -58,14 +61,15 @@ def _jars(places, deadline):
                 yield None
                 return
             for name in sorted(names):
-                if name.endswith(".jar"):
-                    yield os.path.join(where, name)
+                path = os.path.join(where, name)
+                if name.endswith((".jar", ".war")) and os.path.isfile(path):  # a pipe would never answer
+                    yield path
 
 
 def _judge(path):
     try:
         version, roots = _look_into(path)
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as exc:
+    except UNREADABLE as exc:
         named = JAR_NAME.match(os.path.basename(path))
         if not named:
             return []
@@ -87,7 +91,10 @@ def _look_into(path):
     version, roots = (_numbers(named.group(1)) if named else None), None
     with zipfile.ZipFile(path) as jar:
         for member in jar.infolist()[:MEMBERS_MOST]:
-            if PROPERTIES.match(member.filename):
+            inner = JAR_NAME.match(os.path.basename(member.filename))
+            if inner:  # a jar in a jar: Spring Boot, web archives
+                version = _numbers(inner.group(1))
+            elif PROPERTIES.match(member.filename):
                 match = VERSION.search(_read(jar, member))
                 version = _numbers(match.group(1).decode()) if match else version
             elif member.filename == "META-INF/MANIFEST.MF" and version is None:

@@ -82,16 +82,16 @@ class Change:
         self._release()
         if self.state != "reverting":
             self.enter("reverting")
-        left_alone = edits.walk_backward(self.edits)
-        for step in reversed(self.refreshes):
-            try:
+        try:
+            left_alone = edits.walk_backward(self.edits)
+            for step in reversed(self.refreshes):
                 edits.refresh(step.inverted(), lock)
-            except (ApplyFailed, CommandFailed, OSError) as exc:
-                raise RevertFailed(
-                    "change {0} is only half reverted: {1}. The revert stays armed; free the cause (disk full, file "
-                    "system read-only) and run: python3 -I {2}".format(self.id, exc, self.folder),
-                    id=self.id,
-                ) from exc
+        except (ApplyFailed, CommandFailed, OSError) as exc:
+            raise RevertFailed(
+                "change {0} is only half reverted: {1}. The revert stays armed; free the cause (disk full, file "
+                "system read-only) and run: python3 -I {2}".format(self.id, exc, self.folder),
+                id=self.id,
+            ) from exc
         self._sync()
         self.enter("reverted")
         self.finish()
@@ -112,8 +112,7 @@ class Change:
         os.rename(self.folder, os.path.join(history, self.id))
         self.folder = os.path.join(history, self.id)
         files.sync_folder(history)
-        for old in sorted(os.listdir(history))[:-HISTORY_KEPT]:
-            shutil.rmtree(os.path.join(history, old), ignore_errors=True)
+        _prune(history)
 
     def _release(self):
         for path, _size in self.document.get("reserves", ()):
@@ -125,6 +124,17 @@ class Change:
         folders |= {os.path.dirname(step.bundle) for step in self.refreshes if step.bundle}
         for folder in sorted(folder for folder in folders if os.path.isdir(folder)):
             run(["sync", "-f", folder])
+
+
+def _prune(history):
+    """Keep the newest of each kind: many reverted attempts must not push out the commit that phase revert needs."""
+    kinds: dict[bool, list[str]] = {True: [], False: []}
+    for name in sorted(os.listdir(history)):
+        folder = os.path.join(history, name)
+        kinds[Change(folder).state == "committed"].append(folder)
+    for folders in kinds.values():
+        for folder in folders[:-HISTORY_KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reserve(path, size):
@@ -205,24 +215,35 @@ def main(folder, wait="0"):
         with Lock(os.path.join(root, "lock"), wait=LOCK_WAIT_AT_REVERT) as lock:
             if not os.path.isdir(folder):
                 return 0  # committed or reverted while this waited for the lock
-            if recover(Change(folder), lock) == "reverted":
-                note_revert(root, os.path.basename(folder))
+            change = Change(folder)
+            if recover(change, lock) == "reverted":
+                note_revert(root, change)
     except (TrustError, OSError) as exc:
         sys.stderr.write("rootwave: {0}\n".format(exc))
         return 1
     return 0
 
 
-def note_revert(root, identity):
-    """Tell the next reader of the report that its change was taken back behind the run's back."""
+def note_revert(root, change):
+    """Tell the next reader of the report that this change was taken back behind the run's back.
+
+    A run that died has left no report, so the one on disk may be about an earlier phase, which still stands.
+    """
     path = os.path.join(root, "report.json")
-    report = files.read_json(path) or {"schema": 1}
+    report = files.read_json(path) or {}
+    asked = {
+        "campaign": {"name": change.document.get("campaign"), "digest": change.document.get("digest")},
+        "phase": change.document.get("phase"),
+        "undo": change.document.get("undo"),
+    }
+    if {key: report.get(key) for key in asked} != asked:
+        report = dict(asked, schema=1, plan=[], blockers=[], findings=[], probes=[], stores={}, notes=[])
     report.update(
         outcome="reverted",
         revert="reverted",
         pending=None,
         committed_at=None,
-        reverted=identity,
+        reverted=change.id,
         finished_at=int(time.time()),
     )
     files.write_json(path, report, mode=0o644)

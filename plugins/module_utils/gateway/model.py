@@ -48,9 +48,6 @@ class Endpoint:
     role: str = "hub"
     proxy: str | None = None
 
-    def __str__(self):
-        return "{0}:{1}".format(self.host, self.port)
-
 
 @dataclass(frozen=True)
 class Timeouts:
@@ -151,9 +148,6 @@ class Plan:
 
     def __bool__(self):
         return bool(self.changes)
-
-    def of(self, store):
-        return tuple(change for change in self.changes if change.store == store)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from .errors import BadInput
 
 BLOCK = re.compile(
-    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----\s*([A-Za-z0-9+/=\s]*?)-----END (?:TRUSTED |X509 )?CERTIFICATE-----"
+    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]*?)-----END (?:TRUSTED |X509 )?CERTIFICATE-----"
 )
 SHORT_NAMES = {
     "commonName": "CN",

@@ -22,17 +22,17 @@ from .tunnel import ProxyRefused, connect_through
 
 ADDRESSES_MOST = 16
 # OpenSSL's verify codes, x509_vfy.h
-NOT_YET_VALID, EXPIRED, NAME_MISMATCH = 9, 10, 62
-UNTRUSTED = (2, 18, 19, 20, 21, 24, 26, 27, 28, 33, 34)
+NOT_YET_VALID, EXPIRED = 9, 10
+NAME_MISMATCHES = (62, 64)  # host name, IP address
 # Single-family offers only exist up to TLS 1.2, where the cipher suite names the certificate's key.
 SUITES = {"rsa": "ECDHE+aRSA", "ecdsa": "ECDHE+aECDSA"}
 
 
-def probe(endpoint, trust, now, offer="default", timeouts=None, candidates=()):
+def probe(endpoint, trust, now, timeouts, offer="default", candidates=()):
     """A list of Proofs, one for each address that the endpoint's name (or its proxy) has; never raises for a failure.
 
     ``now`` is the control node's clock; ``candidates`` are the Anchors among which the one that verified is looked for
-    where Python cannot tell (before 3.10). Addresses beyond the first 16 are not tried.
+    where Python cannot tell (before 3.10). More addresses than 16 are a failure of their own: none is passed over in silence.
     """
     attempt = _Attempt(endpoint, trust, now, offer, timeouts, candidates)
     where = _proxy_of(endpoint.proxy) if endpoint.proxy else (endpoint.host, endpoint.port)
@@ -41,7 +41,13 @@ def probe(endpoint, trust, now, offer="default", timeouts=None, candidates=()):
     except OSError as exc:
         detail = "{0} does not resolve on this gateway ({1}); check its DNS and the name".format(where[0], exc)
         return [attempt.proof("proxy" if endpoint.proxy else "dns", detail)]
-    return [attempt.on(family, sockaddr) for family, sockaddr in addresses[:ADDRESSES_MOST]]
+    proofs = [attempt.on(family, sockaddr) for family, sockaddr in addresses[:ADDRESSES_MOST]]
+    if len(addresses) > ADDRESSES_MOST:
+        detail = "{0} has {1} addresses, of which {2} were tried; all must verify".format(
+            where[0], len(addresses), ADDRESSES_MOST
+        )
+        proofs.append(attempt.proof("dns", detail))
+    return proofs
 
 
 def resolve(host, port, timeout):
@@ -150,7 +156,7 @@ class _Attempt:
         code = error.verify_code
         if code in (NOT_YET_VALID, EXPIRED):
             return "clock" if code == NOT_YET_VALID and time.time() < self.now else "tls-expired"
-        return "tls-name" if code == NAME_MISMATCH else "tls-untrusted"
+        return "tls-name" if code in NAME_MISMATCHES else "tls-untrusted"
 
     def detail_of(self, error):
         advice = {
@@ -173,7 +179,7 @@ class _Attempt:
                 with self.connect(family, sockaddr) as stream:
                     shake_hands(stream, context_for(trust, self.offer), self.endpoint.host, self.timeouts.tls).close()
                 return anchor.sha256, anchor.subject
-            except OSError:
+            except (OSError, ProxyRefused):
                 continue
         return "", ""
 
@@ -242,13 +248,13 @@ def _verified_root(secure):
 
 
 def _says_no_such_certificate(error):
-    """No common cipher suite: the alert handshake_failure (RFC 5246, 7.2.2), a local finding of the same, or a server
-    that hangs up without any answer, as Schannel and asyncio do. None of them shows a certificate, so none says
-    anything about trust; the default offer on the same address still has to verify."""
+    """No common cipher suite: the alert handshake_failure (RFC 5246, 7.2.2), a local finding of the same, a server that
+    speaks TLS 1.3 only, or one that hangs up without any answer, as Schannel and asyncio do. None of them shows a
+    certificate, so none says anything about trust; the default offer on the same address still has to verify."""
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError)):
         return True
     reason = getattr(error, "reason", "") or ""
-    return "HANDSHAKE_FAILURE" in reason or "NO_CIPHERS_AVAILABLE" in reason
+    return any(words in reason for words in ("HANDSHAKE_FAILURE", "NO_CIPHERS_AVAILABLE", "ALERT_PROTOCOL_VERSION"))
 
 
 def _words(error):

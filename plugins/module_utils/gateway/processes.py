@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import subprocess
 import time
 
@@ -66,28 +67,28 @@ def run(argv, stdin=b"", timeout=60.0, environment=None, lock=None):
     """
     env = {"PATH": PATH, "LC_ALL": "C", "HOME": "/root"}
     env.update(environment or {})
+    pipe, inherited = subprocess.PIPE, () if lock is None else (lock.descriptor,)
     try:
-        done = subprocess.run(
-            argv,
-            check=False,
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-            env=env,
-            pass_fds=() if lock is None else (lock.descriptor,),
+        process = subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, pass_fds=inherited, start_new_session=True
         )
     except OSError as exc:
         raise CommandFailed("cannot run {0}: {1}".format(argv[0], exc.strerror), argv=list(argv)) from exc
-    except subprocess.TimeoutExpired as exc:
-        raise CommandFailed("{0} did not end within {1:.0f} s and was killed".format(argv[0], timeout), argv=list(argv)) from exc
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-OUTPUT_LIMIT:]
+    with process:
+        try:
+            output, errors = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired as exc:
+            os.killpg(process.pid, signal.SIGKILL)  # its children too, or they would run on beside the revert
+            message = "{0} did not end within {1:.0f} s and was killed".format(argv[0], timeout)
+            raise CommandFailed(message, argv=list(argv)) from exc
+    if process.returncode != 0:
+        words = (errors or output).decode("utf-8", "replace").strip()[-OUTPUT_LIMIT:]
         raise CommandFailed(
-            "{0} ended with code {1}: {2}".format(" ".join(argv), done.returncode, words or "no output"),
+            "{0} ended with code {1}: {2}".format(" ".join(argv), process.returncode, words or "no output"),
             argv=list(argv),
-            code=done.returncode,
+            code=process.returncode,
         )
-    return done.stdout
+    return output
 
 
 __all__ = ("Lock", "run")

@@ -12,7 +12,7 @@ import os
 import time
 
 from . import interlock, journal, report
-from .errors import Busy, UnsupportedGateway
+from .errors import Busy, StorageFailed, UnsupportedGateway
 from .model import OFFERS, Trust
 from .processes import Lock
 from .rehearsal import proofs_through, rehearse
@@ -32,15 +32,18 @@ def reconcile(host, desired, now, dry_run=False, on_step=no_step):
     ``now`` is the control node's clock, epoch seconds. A refusal and a reverted change are reports
     (``outcome``), not errors. Raises TrustError when the gateway cannot be judged at all.
     """
+    try:
+        return _reconcile(host, desired, now, dry_run, on_step)
+    except OSError as exc:
+        raise StorageFailed.of(exc) from exc
+
+
+def _reconcile(host, desired, now, dry_run, on_step):
     started = time.monotonic()
+    if desired.phase != "assess":
+        _must_be_changeable(host)
     if dry_run or desired.phase == "assess":
         return _judge(host, desired, now, on_step, None)
-    if not host.privileged():
-        raise UnsupportedGateway("trust can only be changed by root; use become: true (or remote_user: root)")
-    if not host.store.layout.managed:
-        raise UnsupportedGateway(
-            "layout {0} is assess-only: no test has run it against its real tool".format(host.store.layout.name)
-        )
     os.makedirs(host.state_dir, mode=0o755, exist_ok=True)
     with Lock(os.path.join(host.state_dir, "lock"), wait=LOCK_WAIT) as lock:
         on_step("locked")
@@ -55,12 +58,23 @@ def reconcile(host, desired, now, dry_run=False, on_step=no_step):
     return result
 
 
+def _must_be_changeable(host):
+    """The same in check mode as for real."""
+    if not host.privileged():
+        raise UnsupportedGateway("trust can only be changed by root; use become: true (or remote_user: root)")
+    if not host.store.layout.managed:
+        raise UnsupportedGateway(
+            "layout {0} is assess-only: no test has run it against its real tool".format(host.store.layout.name)
+        )
+
+
 def _recover(host, desired, lock):
     """End what an earlier run left behind; (notes, report that ends this run already or None)."""
     notes: list[str] = []
     for change in journal.pending(host.state_dir):
         waiting = change.state == "pending" and host.clock() < change.document.get("confirm_by", 0)
-        if waiting and desired.undo != change.document["phase"]:
+        mine = change.document["campaign"] == desired.campaign
+        if waiting and not (mine and desired.undo == change.document["phase"]):
             if (change.document["digest"], change.document["phase"]) == (desired.digest, desired.phase):
                 return notes, _still_pending(host, desired, change)
             raise Busy(
@@ -103,6 +117,8 @@ def _judge(host, desired, now, on_step, lock):
     blockers = _rehearse(host, desired, now, observed, work, result)
     on_step("rehearsed")
     if blockers:
+        if not work.plan:  # the state holds all the same, so what it has soaked is not lost
+            report.carry_commit(result, report.load(host.state_dir, now), None)
         return _refuse(result, blockers)
     if lock is None:
         result.update(outcome="planned", changed=bool(work.plan))
@@ -127,15 +143,17 @@ def _assess(host, desired, now, observed, result, blockers):
 def _rehearse(host, desired, now, observed, work, result):
     """Proofs with the future store in a private file, and every rule of the interlock; returns the blockers."""
     blockers = list(work.blockers)
-    thorough = desired.phase == "retire" and bool(work.plan)
+    thorough = any(change.action == "remove" for change in work.plan.changes)
     proofs = rehearse(host, desired, now, observed, work, OFFERS if thorough else OFFERS[:1])
     result["probes"] = [proof.as_dict() for proof in proofs]
-    blockers += interlock.endpoints(proofs)
+    blockers += interlock.endpoints(desired.endpoints, proofs)
     if thorough:
+        unlisted = host.unlisted_sessions({proof.address for proof in proofs if proof.address})
+        blockers += interlock.unlisted_sessions(unlisted)
+    if thorough and desired.phase == "retire":
         found = host.findings(desired, observed)
         result["findings"] = [finding.as_dict() for finding in found]
-        unlisted = host.unlisted_sessions({proof.address for proof in proofs if proof.address})
-        blockers += interlock.retire(desired, host.store, observed, found, unlisted, now)
+        blockers += interlock.retire(desired, host.store, observed, found, now)
     return blockers
 
 

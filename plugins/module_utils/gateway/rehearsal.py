@@ -9,6 +9,7 @@ import tempfile
 
 from . import pem
 from .model import OFFERS, Proof, Trust
+from .probe import ADDRESSES_MOST
 
 
 def proofs_through(host, desired, now, trust, offers):
@@ -43,7 +44,7 @@ def prove(host, desired, now):
     def probe_all():
         return [proof.as_dict() for trust in forms for proof in proofs_through(host, desired, now, trust, OFFERS[:1])]
 
-    once = desired.timeouts.dns + 8 * (desired.timeouts.tcp + 2 * desired.timeouts.tls)
+    once = desired.timeouts.dns + ADDRESSES_MOST * (desired.timeouts.tcp + 2 * desired.timeouts.tls)
     answers = host.prove(probe_all, 10 + once * len(forms) * len(desired.endpoints))
     return [Proof(**answer) for answer in answers]
 

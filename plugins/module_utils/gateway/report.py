@@ -69,10 +69,10 @@ def publish_fact(state_dir, fact):
 
 
 def carry_commit(report, last, now):
-    """When the desired state has held since an earlier run, it was committed then, not now."""
+    """When the desired state has held since an earlier run, it was committed then, not ``now`` (None: unknown)."""
     same = last and all(last.get(key) == report[key] for key in ("campaign", "phase", "undo"))
-    report["committed_at"] = last["committed_at"] if same and last.get("committed_at") else int(now)
-    count_since_commit(report, now)
+    report["committed_at"] = last["committed_at"] if same and last.get("committed_at") else now and int(now)
+    count_since_commit(report, now or 0)
 
 
 def count_since_commit(report, now):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 import os
 import socket
+import ssl
 import sys
 from typing import NamedTuple
 
@@ -44,13 +45,19 @@ class Session(NamedTuple):
 
 
 def live_sessions(proc="/proc", ports=HUB_PORTS):
-    """A sorted list of distinct Sessions to any of these ports."""
-    found = set()
+    """A sorted list of distinct Sessions to any of these ports, those that end on this gateway itself left out.
+
+    A broker on the gateway (IoT Edge's hub, mosquitto) is not what the campaign moves.
+    """
+    found, here = set(), set()
     for pid in _one_process_per_namespace(proc):
         for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
             text = files.read(os.path.join(proc, pid, "net", table)) or b""
-            found.update(_remote_ends(text.decode("ascii", "replace"), family, ports))
-    return sorted(found)
+            for local, remote, established in _rows(text.decode("ascii", "replace"), family):
+                here.add(local)
+                if established and remote.port in ports:
+                    found.add(remote)
+    return sorted(found - here)
 
 
 def unlisted(sessions, addresses, hub_like):
@@ -63,15 +70,19 @@ def unlisted(sessions, addresses, hub_like):
 
 
 def is_hub_like(session):
-    """Whether a peer's certificate names an Azure IoT domain. Nothing is sent and nothing is trusted.
+    """Whether a peer's certificate names an Azure IoT domain, or nobody can tell. Nothing is sent and nothing is trusted.
 
+    A hub shows its certificate to whoever asks; a server that refuses the handshake is none. A peer that cannot be reached from
+    here, such as one of a container with a route of its own, may well be one.
     Names in a certificate are plain ASCII in its DER (IA5String, RFC 5280 4.2.1.6), so they can be searched for.
     """
     try:
         with socket.create_connection((session.address, session.port), LOOK_TIMEOUT) as stream:
             leaf = served_leaf(stream, None, LOOK_TIMEOUT)
-    except OSError:
+    except ssl.SSLError:
         return False
+    except OSError:
+        return True
     return any(name in leaf for name in HUB_NAMES)
 
 
@@ -86,13 +97,17 @@ def _one_process_per_namespace(proc):
     return sorted(seen.values())
 
 
-def _remote_ends(text, family, ports):
+def _rows(text, family):
+    """(local end, remote end, whether the session is established) of each row, ends as Sessions."""
     for line in text.splitlines()[1:]:
         columns = line.split()
-        if len(columns) > 3 and columns[3] == ESTABLISHED:
-            address, _colon, port = columns[2].partition(":")
-            if int(port, 16) in ports:
-                yield Session(_address(address, family), int(port, 16))
+        if len(columns) > 3:
+            yield _end(columns[1], family), _end(columns[2], family), columns[3] == ESTABLISHED
+
+
+def _end(text, family):
+    address, _colon, port = text.partition(":")
+    return Session(_address(address, family), int(port, 16))
 
 
 def _address(text, family):

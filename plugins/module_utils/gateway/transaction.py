@@ -31,12 +31,14 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
         change.enter("proving")
         proofs = prove(host, desired, now)
         result["probes"] += [proof.as_dict() for proof in proofs]
-        blockers = interlock.endpoints(proofs)
+        blockers = interlock.endpoints(desired.endpoints, proofs)
         if blockers:
             raise ProofFailed(blockers[0].detail)
         on_step("proved")
-    except (TrustError, OSError) as exc:
+    except Exception as exc:  # whatever it was, the change must not stay
         left = change.revert(lock)
+        if not isinstance(exc, (TrustError, OSError)):
+            raise
         result["notes"] += ["left alone, for somebody else changed it: {0}".format(path) for path in left]
         result.update(outcome="reverted", revert="reverted", changed=False, error=str(exc))
         return result
@@ -55,7 +57,10 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
 def settle(result, host):
     """What a report says once its change stands."""
     result.update(outcome="done", pending=None, revert="committed", committed_at=int(host.clock()), seconds_since_commit=0)
-    report.publish_fact(host.state_dir, host.fact)
+    try:
+        report.publish_fact(host.state_dir, host.fact)
+    except OSError as exc:  # a convenience; the change stands without it
+        result["notes"].append("{0} cannot point to the report: {1}".format(host.fact, exc.strerror))
 
 
 def _arm(host, desired, observed, work):
@@ -66,11 +71,17 @@ def _arm(host, desired, observed, work):
         "campaign": desired.campaign,
         "digest": desired.digest,
         "phase": desired.phase,
+        "undo": desired.undo,
         "undoes": work.undoes,
         "confirm_by": int(host.clock()) + desired.confirm_within,
         "adds": sorted(future - bundle),
         "removes": sorted(bundle - future),
-        "holds": [change.anchor.sha256 for change in work.plan.changes if change.action == "hold"],
+        # what gets a file of ours and is in the bundle already
+        "holds": [
+            change.anchor.sha256
+            for change in work.plan.changes
+            if change.action in ("add", "hold") and change.anchor.sha256 in bundle
+        ],
         "edits": [edit.as_dict() for edit in work.edits],
         "refreshes": [step.as_dict() for step in work.refreshes],
         "reserves": _reserves(host),

@@ -20,7 +20,10 @@ def as_nobody(function, timeout):
 
     Raises ProofFailed when the child dies or does not answer within ``timeout`` seconds.
     """
-    account = pwd.getpwnam(NOBODY)
+    try:
+        account = pwd.getpwnam(NOBODY)
+    except KeyError as exc:
+        raise ProofFailed("there is no user {0} to prove as; add it (adduser --system)".format(NOBODY)) from exc
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -91,7 +91,7 @@ class SystemStore:
         raise NotImplementedError
 
     def own_file(self, anchor):
-        """Our own file for an anchor, whoever else ships that root (design: a present anchor is always ours)."""
+        """Our own file for an anchor, whoever else ships that root (docs/architecture.md: a present anchor is always ours)."""
         return os.path.join(self.layout.anchors, "rootwave-{0}{1}".format(anchor.name, self.layout.suffix))
 
     def holds(self, anchor, observed):

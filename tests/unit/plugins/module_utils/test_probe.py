@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import probe as probe_module
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Anchor, Endpoint, Timeouts, Trust
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.probe import probe
 
@@ -79,7 +80,7 @@ def anchor(entity, name):
 
 
 def ask(port, trusted, host="localhost", offer="default", proxy=None, now=None, candidates=(), timeouts=TIMES):
-    return probe(Endpoint(host, port, "hub", proxy), trusted, now or time.time(), offer, timeouts, candidates)
+    return probe(Endpoint(host, port, "hub", proxy), trusted, now or time.time(), timeouts, offer, candidates)
 
 
 def stages(proofs):
@@ -117,14 +118,48 @@ def test_bad_chain(roots, chains, chain, stage):
     assert proofs[-1].leaf_sha256 == chains[chain][0].sha256 or proofs[-1].stage == "tcp"
 
 
-def test_both_families_are_tried(roots, chains):
+def test_both_families_are_tried(roots, chains, monkeypatch):
     """One good and one bad address: both are reported, each with its own stage."""
     with listening(tls(chains["v2"])) as port:
-        proofs = ask(port, trust(roots["lab-g2"]))
-    by_address = {proof.address: proof.stage for proof in proofs}
-    assert by_address["127.0.0.1"] == "ok"
-    if "::1" in by_address:
-        assert by_address["::1"] == "tcp"
+        monkeypatch.setattr(probe_module, "resolve", lambda *_asked: both_families(port))
+        by_address = {proof.address: proof.stage for proof in ask(port, trust(roots["lab-g2"]))}
+    assert by_address == {"127.0.0.1": "ok", "::1": "tcp"}
+
+
+def test_ipv6(roots, chains, monkeypatch):
+    with listening(tls(chains["v2"]), family=socket.AF_INET6) as port:
+        monkeypatch.setattr(probe_module, "resolve", lambda *_asked: both_families(port))
+        by_address = {proof.address: proof.stage for proof in ask(port, trust(roots["lab-g2"]))}
+    assert by_address == {"127.0.0.1": "tcp", "::1": "ok"}
+
+
+def both_families(port):
+    return [(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET6, ("::1", port, 0, 0))]
+
+
+def test_which_anchor_verifies_before_python_310(roots, chains, monkeypatch):
+    """Where the ssl module does not tell, the candidates are tried one by one."""
+    monkeypatch.setattr(probe_module, "_verified_root", lambda _secure: None)
+    g2, other = anchor(roots["lab-g2"], "g2"), anchor(roots["lab-ms-rsa-2017"], "ms")
+    with listening(tls(chains["v2"])) as port:
+        proofs = ask(port, trust(roots["lab-g2"]), candidates=[other, g2])
+        assert {(proof.anchor, proof.anchor_subject) for proof in proofs if proof.ok} == {(g2.sha256, g2.subject)}
+        assert {proof.anchor for proof in ask(port, trust(roots["lab-g2"]), candidates=[other]) if proof.ok} == {""}
+
+
+def test_a_proxy_that_refuses_the_second_tunnel(roots, chains, monkeypatch):
+    """The endpoint verified; that nobody can tell by which anchor is no failure."""
+    monkeypatch.setattr(probe_module, "_verified_root", lambda _secure: None)
+    answers = iter([b"HTTP/1.1 200 Connection established\r\n\r\n"])
+
+    def serve(stream):
+        proxy(port, next(answers, b"HTTP/1.1 403 Forbidden\r\n\r\n"))(stream)
+
+    with listening(tls(chains["v2"])) as port, listening(serve) as proxy_port:
+        proofs = ask(
+            port, trust(roots["lab-g2"]), proxy=f"http://127.0.0.1:{proxy_port}", candidates=[anchor(roots["lab-g2"], "g2")]
+        )
+    assert [(proof.stage, proof.anchor) for proof in proofs] == [("ok", "")]
 
 
 def test_offers(roots, chains):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import host, pem
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import host, pem, reconcile
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import from_document
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Proof
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.stores.debian import DebianStore
@@ -22,6 +23,7 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.stores.layout
 from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256, root
 
 MS2017 = root("microsoft-rsa-root-ca-2017")
+Session = namedtuple("Session", "address port")
 NEW = {"name": "g2", "sha256": G2_SHA256, "pem": G2}
 # Debian's tool, which can be broken by a file beside it
 TOOL = """#!/bin/sh
@@ -140,3 +142,27 @@ def wanted(phase, **changes):
     }
     document.update(changes)
     return from_document(document)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the run may catch it."""
+
+
+def run(gateway, phase, now=None, **changes):
+    steps = changes.pop("on_step", reconcile.no_step)
+    dry_run = changes.pop("dry_run", False)
+    return reconcile.reconcile(gateway, wanted(phase, **changes), now or time.time(), dry_run, steps)
+
+
+def stop_at(name):
+    def step(reached):
+        if reached == name:
+            raise Killed(name)
+
+    return step
+
+
+def migrate(gateway):
+    """Stage, then the hub moves to the new root."""
+    assert run(gateway, "stage")["outcome"] == "done"
+    gateway.needs = G2_SHA256

@@ -67,11 +67,13 @@ def test_sovereign_clouds_are_left_alone(host, clouds, found):
         pytest.param([proof(), proof("not-offered", "ecdsa")], [], id="no ECDSA certificate there"),
         pytest.param([proof(), proof("tls-untrusted", "ecdsa")], ["endpoint-tls-untrusted"], id="ECDSA chain is old"),
         pytest.param([proof("not-offered")], ["endpoint-unproved"], id="nothing was ever proved"),
+        pytest.param([], ["endpoint-unproved"], id="nothing was even tried"),
         pytest.param([proof(), proof("dns", port=443)], ["endpoint-dns"], id="the second endpoint has no name"),
     ],
 )
 def test_every_endpoint_on_every_address_in_every_offer(proofs, found):
-    assert ids(interlock.endpoints(proofs)) == found
+    asked = [Endpoint("hub.example", port) for port in sorted({one.port for one in proofs} | {8883})]
+    assert ids(interlock.endpoints(asked, proofs)) == found
 
 
 @pytest.mark.parametrize(
@@ -82,9 +84,9 @@ def test_sources_changed_without_the_tool(predicted, found):
     assert ids(interlock.stale_store(Observed("debian", {"a": b""}, None, {}, predicted=predicted))) == found
 
 
-def retire(store=None, findings=(), unlisted=(), **desired):
+def retire(store=None, findings=(), **desired):
     wanted = Desired("c", "d", "retire", present=(ANCHOR,), **dict({"safe_after": NOW - 1}, **desired))
-    return ids(interlock.retire(wanted, store or Store(), None, findings, unlisted, NOW))
+    return ids(interlock.retire(wanted, store or Store(), None, findings, NOW))
 
 
 def test_retire_is_permitted_when_all_holds():
@@ -95,10 +97,14 @@ def test_retire_blockers_are_all_named_at_once():
     found = retire(
         Store(held=False),
         [Finding("java:x", "blocker", "why"), Finding("old:y", "warning", "why")],
-        [Session("198.51.100.7", 8883)],
         safe_after=None,
     )
-    assert found == ["safe-after", "not-staged", "unlisted-endpoint", "finding"]
+    assert found == ["safe-after", "not-staged", "finding"]
+
+
+def test_a_session_to_an_endpoint_that_nobody_named():
+    assert ids(interlock.unlisted_sessions([Session("198.51.100.7", 8883)])) == ["unlisted-endpoint"]
+    assert interlock.unlisted_sessions([]) == []
 
 
 def test_safe_after_in_the_future_waits():

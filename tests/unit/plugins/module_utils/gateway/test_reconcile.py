@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections import namedtuple
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, journal, reconcile
@@ -20,33 +19,9 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Finding
 
 from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256, root
-from .debian_gateway import NEW, Gateway, wanted
+from .debian_gateway import NEW, Killed, Session, migrate, run, stop_at
 
-Session = namedtuple("Session", "address port")
 STEPS = ("locked", "recovered", "observed", "planned", "rehearsed", "armed", "applied", "proved", "committed")
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing in the run may catch it."""
-
-
-@pytest.fixture
-def gateway(tmp_path):
-    return Gateway(tmp_path / "gateway")
-
-
-def run(gateway, phase, now=None, **changes):
-    steps = changes.pop("on_step", reconcile.no_step)
-    dry_run = changes.pop("dry_run", False)
-    return reconcile.reconcile(gateway, wanted(phase, **changes), now or time.time(), dry_run, steps)
-
-
-def stop_at(name):
-    def step(reached):
-        if reached == name:
-            raise Killed(name)
-
-    return step
 
 
 def openssl_trusts(gateway, text):
@@ -63,12 +38,6 @@ def openssl_trusts(gateway, text):
         )
         answers.append(done.returncode == 0)
     return answers
-
-
-def migrate(gateway):
-    """Stage, then the hub moves to the new root."""
-    assert run(gateway, "stage")["outcome"] == "done"
-    gateway.needs = G2_SHA256
 
 
 def test_stage_adds_the_new_beside_the_old(gateway):
@@ -95,7 +64,7 @@ def test_an_anchor_that_the_distribution_ships_is_held_by_our_own_file_all_the_s
 def test_the_second_run_changes_nothing_and_runs_no_tool(gateway, monkeypatch):
     run(gateway, "stage")
     before = gateway.snapshot()
-    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     report = run(gateway, "stage")
     assert (report["outcome"], report["changed"], report["plan"]) == ("done", False, [])
     assert report["seconds_since_commit"] is not None
@@ -226,9 +195,11 @@ def make_mixed(gateway):
         (make_mixed, "mixed-file"),
     ],
 )
-def test_retire_is_refused_and_nothing_is_touched(gateway, spoil, blocker):
+def test_retire_is_refused_and_nothing_is_touched(gateway, monkeypatch, spoil, blocker):
+    """And no tool is run: what is refused costs nothing but the look."""
     migrate(gateway)
     spoil(gateway)
+    monkeypatch.setattr(subprocess, "Popen", None)
     before, armed = gateway.snapshot(), len(gateway.armed)
     report = run(gateway, "retire")
     assert report["outcome"] == "refused"
@@ -305,11 +276,9 @@ def test_a_change_that_waits_is_committed_or_taken_back(gateway):
     with pytest.raises(BadInput, match="reverted already"):
         commit.end_change(gateway, report["pending"], "committed")
     again = run(gateway, "stage", confirm="required")
-    assert commit.end_change(gateway, again["pending"], "committed") == {
-        "changed": True,
-        "outcome": "done",
-        "left_alone": [],
-    }
+    ended = commit.end_change(gateway, again["pending"], "committed")
+    assert (ended["changed"], ended["outcome"], ended["left_alone"]) == (True, "done", [])
+    assert abs(ended["committed_at"] - time.time()) < 60
     assert commit.end_change(gateway, again["pending"], "committed")["changed"] is False
     assert run(gateway, "stage")["plan"] == []
 

@@ -1,0 +1,151 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong around a change, and what is left behind: a clear error, the old state or the new one."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, edits, journal
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import report as reports
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import (
+    BadInput,
+    Busy,
+    RevertFailed,
+    StorageFailed,
+    UnsupportedGateway,
+)
+
+from .certificates import BALTIMORE_SHA256, G2_SHA256
+from .debian_gateway import Killed, Session, migrate, run, stop_at
+
+
+def test_a_pending_change_of_another_campaign_is_left_alone(gateway):
+    report = run(gateway, "stage", confirm="required")
+    with pytest.raises(Busy, match="waits for its commit"):
+        run(gateway, "revert", undo="stage", campaign="other")
+    assert [change.id for change in journal.pending(gateway.state_dir)] == [report["pending"]]
+    assert run(gateway, "revert", undo="stage")["revert"] == "reverted"
+
+
+def test_what_is_not_proved_cannot_be_committed(gateway):
+    with pytest.raises(Killed):
+        run(gateway, "stage", on_step=stop_at("applied"))
+    (change,) = journal.pending(gateway.state_dir)
+    with pytest.raises(BadInput, match="not proved yet"):
+        commit.end_change(gateway, change.id, "committed")
+
+
+@pytest.mark.parametrize("error", [KeyError("a bug"), RuntimeError("another")])
+def test_a_bug_after_apply_reverts_at_once(gateway, monkeypatch, error):
+    old = gateway.snapshot()
+
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr(gateway, "prove", fail)
+    with pytest.raises(type(error)):
+        run(gateway, "stage")
+    assert gateway.snapshot() == old
+    assert journal.pending(gateway.state_dir) == []
+
+
+def test_a_timer_does_not_spoil_the_report_of_an_earlier_phase(gateway):
+    """A killed retire left no report; what is on disk is about stage, which still stands."""
+    migrate(gateway)
+    with pytest.raises(Killed):
+        run(gateway, "retire", on_step=stop_at("applied"))
+    assert journal.main(gateway.armed[-1][1]) == 0
+    report = reports.load(gateway.state_dir, time.time())
+    assert (report["phase"], report["outcome"]) == ("retire", "reverted")
+    assert run(gateway, "stage")["outcome"] == "done"
+
+
+def test_many_reverted_attempts_do_not_push_out_the_commit(gateway):
+    before = gateway.snapshot()
+    run(gateway, "stage")
+    gateway.served["hashed"] = "tls-untrusted"
+    gateway.needs = G2_SHA256
+    for _attempt in range(journal.HISTORY_KEPT + 1):
+        assert run(gateway, "retire")["outcome"] == "reverted"
+    assert len(journal.history(gateway.state_dir)) == journal.HISTORY_KEPT + 1
+    gateway.served.clear()
+    gateway.needs = BALTIMORE_SHA256
+    assert run(gateway, "revert", undo="stage")["outcome"] == "done"
+    assert gateway.snapshot() == before
+
+
+def test_a_refusal_does_not_lose_the_soak(gateway):
+    committed = run(gateway, "stage")["committed_at"]
+    gateway.served["bundle"] = "tcp"
+    refused = run(gateway, "stage")
+    assert (refused["outcome"], refused["committed_at"]) == ("refused", committed)
+    gateway.served.clear()
+    assert run(gateway, "stage")["committed_at"] == committed
+
+
+def test_check_mode_refuses_what_the_run_would_refuse(gateway):
+    gateway.root = False
+    with pytest.raises(UnsupportedGateway, match="become: true"):
+        run(gateway, "stage", dry_run=True)
+
+
+def test_revert_needs_endpoints_too(gateway):
+    run(gateway, "stage")
+    staged = gateway.snapshot()
+    with pytest.raises(BadInput, match="no endpoints"):
+        run(gateway, "revert", undo="stage", endpoints=[])
+    assert gateway.snapshot() == staged
+
+
+def test_a_revert_that_takes_roots_away_tries_every_offer(gateway):
+    run(gateway, "stage")
+    gateway.served[(8883, "ecdsa")] = "tls-untrusted"
+    refused = run(gateway, "revert", undo="stage")
+    assert [found["id"] for found in refused["blockers"]] == ["endpoint-tls-untrusted"]
+    gateway.served.clear()
+    gateway.sessions = [Session("198.51.100.7", 8883)]
+    assert [found["id"] for found in run(gateway, "revert", undo="stage")["blockers"]] == ["unlisted-endpoint"]
+    gateway.sessions = []
+    assert run(gateway, "revert", undo="stage")["outcome"] == "done"
+
+
+def test_a_state_directory_that_cannot_be_is_told(gateway):
+    Path(gateway.state_dir).write_text("in the way")
+    before = gateway.snapshot()
+    with pytest.raises(StorageFailed, match="free the cause"):
+        run(gateway, "stage")
+    assert gateway.snapshot() == before
+
+
+def test_no_room_for_the_rehearsal_is_told(gateway, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(gateway.folder / "missing"))
+    with pytest.raises(StorageFailed, match="No such file"):
+        run(gateway, "stage")
+    assert journal.pending(gateway.state_dir) == []
+
+
+def test_a_fact_that_cannot_be_is_a_note(gateway):
+    Path(gateway.fact).parent.write_text("in the way")
+    report = run(gateway, "stage")
+    assert report["outcome"] == "done"
+    assert "cannot point to the report" in report["notes"][0]
+
+
+def test_a_revert_that_cannot_write_stays_armed(gateway, monkeypatch):
+    before = gateway.snapshot()
+    gateway.served["hashed"] = "tls-untrusted"
+
+    def full(_edits):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(edits, "walk_backward", full)
+        with pytest.raises(RevertFailed, match="stays armed"):
+            run(gateway, "stage")
+    assert len(journal.pending(gateway.state_dir)) == 1
+    assert journal.main(gateway.armed[-1][1]) == 0
+    assert gateway.snapshot() == before
