@@ -12,7 +12,7 @@ description:
     prove, commit, report.
   - The future store is rehearsed in a private file against every endpoint before anything on the gateway changes. A change that
     is not proved and committed reverts by itself, also when the connection is lost, the control node dies or the power fails.
-  - Where the campaign says C(confirm: required), the same task comes back over a fresh connection and commits with
+  - Where the campaign asks for confirmation, the same task comes back over a fresh connection and commits with
     M(rootwave.iot.gateway_commit); when that fails the gateway reverts by itself.
   - Whatever speaks against the phase is named in RV(blockers), and the gateway is left as it was.
 author:

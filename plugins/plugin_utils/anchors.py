@@ -8,16 +8,17 @@ import contextlib
 import datetime
 import http.client
 import os
-import tempfile
 import time
 from pathlib import Path
 
-from ansible.module_utils.urls import open_url
+from ansible.module_utils import urls
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import pem
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
 
 BYTES_MOST = 16 * 1024
 FETCH_TIMEOUT = 20  # seconds
+# urls.ConnectionError is Ansible's own and no OSError: a certificate that does not verify, a proxy that refuses
+FETCH_ERRORS = (OSError, http.client.HTTPException, ValueError, urls.ConnectionError)
 
 
 class AnchorError(ValueError):
@@ -25,29 +26,23 @@ class AnchorError(ValueError):
 
 
 def cache_dir() -> Path:
-    """ROOTWAVE_CACHE, else below the home directory; where there is none, as in AWX, below the temporary one."""
-    home = os.path.expanduser("~")
-    base = Path(home) / ".cache" if home != "~" else Path(tempfile.gettempdir())
-    return Path(os.environ.get("ROOTWAVE_CACHE") or base / "rootwave") / "anchors"
+    """Raises RuntimeError where no home is known and ROOTWAVE_CACHE names no other folder."""
+    return Path(os.environ.get("ROOTWAVE_CACHE") or Path.home() / ".cache" / "rootwave") / "anchors"
 
 
 def anchor_pem(item: dict, folder: Path) -> str:
     """The one PEM certificate of an anchor {name, sha256, file or url}; files are relative to ``folder``.
 
-    Raises AnchorError when it is missing, damaged, no root, not in force, or not the one that sha256 names.
+    Raises AnchorError when it is missing, damaged, no root, or not the one that sha256 names.
     """
-    if "file" in item:
-        where, text = str(folder / item["file"]), _from_file(folder / item["file"])
-    else:
-        where, text = _from_url(item["url"], item["sha256"])
+    if "file" not in item:
+        return _from_url(item["url"], item["sha256"])
+    path = folder / item["file"]
     try:
-        der, known = pem.one_root(text, where)
-    except BadInput as exc:
-        raise AnchorError(str(exc)) from exc
-    found = pem.fingerprint(der)
-    if found != item["sha256"]:
-        raise AnchorError(f"the certificate in {where} ({known.subject}) has SHA-256 {found}, not {item['sha256']}")
-    return pem.encode(der)
+        data = path.read_bytes()
+    except OSError as exc:
+        raise AnchorError(f"{path}: {exc.strerror}") from exc
+    return _verified(data, str(path), item["sha256"])
 
 
 def must_be_in_force(text: str) -> None:
@@ -58,63 +53,71 @@ def must_be_in_force(text: str) -> None:
         raise AnchorError(f"{known.subject} is valid from {begin} to {end} only; it cannot be an anchor to trust")
 
 
-def _from_file(path: Path) -> str:
+def _from_url(url: str, sha256: str) -> str:
+    """Fetched once. Plain HTTP is fine, the digest decides; Microsoft and DigiCert publish roots that way."""
+    place = _cache_place(sha256)
+    kept = _cached(place)
+    if kept is not None:
+        try:
+            return _verified(kept, str(place), sha256)
+        except AnchorError as exc:
+            raise AnchorError(f"{exc}; this file is the kept copy of {url}: delete it, and it is fetched again") from exc
     try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise AnchorError(f"{path}: {exc.strerror}") from exc
-    return _text(data, str(path))
-
-
-def _from_url(url: str, sha256: str) -> tuple[str, str]:
-    """(where it was read, PEM text). Plain HTTP is fine, the digest decides; Microsoft and DigiCert publish roots that way."""
-    cached = cache_dir() / f"{sha256}.pem"
-    if cached.exists():
-        return f"{cached} (fetched from {url}; delete the file to fetch it again)", _from_file(cached)
-    try:
-        data = _fetch(url)
-    except (OSError, http.client.HTTPException) as exc:
+        with urls.open_url(url, timeout=FETCH_TIMEOUT, http_agent="rootwave") as answer:
+            data = answer.read(BYTES_MOST + 1)
+    except FETCH_ERRORS as exc:
+        put = f"at {place}, readable by this user" if place else "into a folder of yours: anchors/ in what ROOTWAVE_CACHE names"
         raise AnchorError(
             f"cannot fetch {url} ({exc}); without network, get the certificate with SHA-256 {sha256} elsewhere and "
-            f"put it, PEM or DER, at {cached}"
+            f"put it, PEM or DER, {put}"
         ) from exc
-    text = _text(data, url)
-    if pem.fingerprints(text.encode()) == {sha256}:
-        _keep(cached, text)
-    return url, text
+    text = _verified(data, url, sha256)
+    _keep(place, text)
+    return text
 
 
-def _fetch(url: str) -> bytes:
-    """At most BYTES_MOST + 1 bytes, and no longer than FETCH_TIMEOUT however slowly they drip."""
-    deadline = time.monotonic() + FETCH_TIMEOUT
-    data = b""
-    with open_url(url, timeout=FETCH_TIMEOUT, http_agent="rootwave") as answer:
-        while len(data) <= BYTES_MOST:
-            piece = answer.read1(BYTES_MOST + 1 - len(data))
-            if not piece:
-                break
-            data += piece
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not complete within {FETCH_TIMEOUT} s")
-    return data
+def _cache_place(sha256: str) -> Path | None:
+    try:
+        return cache_dir() / f"{sha256}.pem"
+    except RuntimeError:  # AWX may run under a user id that has no home
+        return None
 
 
-def _keep(cached: Path, text: str) -> None:
-    """Best effort: a cache that cannot be written only costs the next run a fetch."""
-    draft = cached.with_suffix(f".{os.getpid()}")
-    with contextlib.suppress(OSError):
-        cached.parent.mkdir(parents=True, exist_ok=True)
+def _cached(place: Path | None) -> bytes | None:
+    """What is kept, or None. A folder that cannot be read is as good as an empty one: the digest decides, not the cache."""
+    try:
+        return place.read_bytes() if place else None
+    except OSError:
+        return None
+
+
+def _keep(place: Path | None, text: str) -> None:
+    """Best effort: without a cache the next run fetches again."""
+    if place is None:
+        return
+    draft = place.with_suffix(f".{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text)
-        os.replace(draft, cached)
+        os.replace(draft, place)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.unlink()
 
 
-def _text(data: bytes, where: str) -> str:
-    """PEM text of a PEM or DER certificate."""
+def _verified(data: bytes, where: str, sha256: str) -> str:
+    """The PEM text of the root that ``sha256`` names; AnchorError says what ``where`` holds instead."""
     if len(data) > BYTES_MOST:
         raise AnchorError(f"{where} is longer than {BYTES_MOST} bytes; this is no single certificate")
-    if data.startswith(b"\x30\x82"):
-        return pem.encode(data)
-    return data.decode("utf-8", "replace")
+    text = pem.encode(data) if data.startswith(b"\x30\x82") else data.decode("utf-8", "replace")
+    try:
+        der, known = pem.one_root(text, where)
+    except BadInput as exc:
+        raise AnchorError(f"{exc} (SHA-256 {sha256} was wanted)") from exc
+    found = pem.fingerprint(der)
+    if found != sha256:
+        raise AnchorError(f"the certificate in {where} ({known.subject}) has SHA-256 {found}, not {sha256}")
+    return pem.encode(der)
 
 
 __all__ = ("AnchorError", "anchor_pem", "cache_dir", "must_be_in_force")

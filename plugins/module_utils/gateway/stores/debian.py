@@ -35,7 +35,7 @@ class DebianStore(SystemStore):
             bundle=self.read_bundle(),
             hashed=self.read_hashed(reader),
             sources=dict(local, **self._loose(reader)),
-            selected={sha: entry for entry, found in shipped.items() for sha in found},
+            selected=_by_fingerprint(shipped),
             unlisted=unlisted,
             predicted=frozenset(predicted),
             dangling=self._dangling(),
@@ -46,11 +46,15 @@ class DebianStore(SystemStore):
         if change.action != "remove":
             return [self.hold(change.anchor)] + self._own_link(change.anchor)
         steps = []
-        if sha in observed.selected:
-            entry = observed.selected[sha]
-            steps.append(edits.Edit("line", self.layout.conf, entry, "!" + entry))
-        elif sha in observed.unlisted:
-            steps.append(edits.Edit("line", self.layout.conf, None, "!" + observed.unlisted[sha]))
+        for entries in (observed.selected, observed.unlisted):
+            for entry in entries.get(sha, ()):
+                if any(entry in found for other, found in entries.items() if other != sha):
+                    path = os.path.join(self.layout.shipped, entry)
+                    raise BadInput(
+                        "{0} holds other certificates beside {1}; deselecting it loses them".format(path, change.anchor.name)
+                    )
+                was = entry if entries is observed.selected else None
+                steps.append(edits.Edit("line", self.layout.conf, was, "!" + entry))
         for path in sorted(observed.sources):
             if sha not in observed.sources[path]:
                 continue
@@ -87,13 +91,13 @@ class DebianStore(SystemStore):
 
     def _unlisted(self, reader, listed):
         """Shipped roots without a line: a package update takes them for new and trusts them (debconf's default)."""
-        found: dict[str, str] = {}
+        found = {}
         for where, _folders, names in os.walk(self.layout.shipped, followlinks=True):
             for path in (os.path.join(where, name) for name in names if name.endswith(".crt")):
                 entry = os.path.relpath(path, self.layout.shipped)
                 if entry not in listed:
-                    found.update((sha, entry) for sha in reader.fingerprints(path))
-        return found
+                    found[entry] = reader.fingerprints(path)
+        return _by_fingerprint(found)
 
     def _loose(self, reader):
         """Regular files that somebody put among the links; OpenSSL trusts them by hashed name all the same."""
@@ -136,12 +140,21 @@ class DebianStore(SystemStore):
         for change in changes:
             if change.action == "remove":
                 paths = [path for path in sorted(observed.sources) if change.anchor.sha256 in observed.sources[path]]
-                if change.anchor.sha256 in observed.selected:
-                    paths.insert(0, os.path.join(self.layout.shipped, observed.selected[change.anchor.sha256]))
+                shipped = observed.selected.get(change.anchor.sha256, ())
+                paths = [os.path.join(self.layout.shipped, entry) for entry in shipped] + paths
                 removed += [self._link_of(path) for path in paths if path.endswith(".crt")]
             else:
                 added.append(self._link_of(self.own_file(change.anchor)))
         return tuple(added), tuple(removed)
+
+
+def _by_fingerprint(found):
+    """{fingerprint: entries} of {entry: fingerprints}: one root may be shipped twice, by two packages."""
+    turned: dict[str, tuple] = {}
+    for entry in sorted(found):
+        for sha in found[entry]:
+            turned[sha] = turned.get(sha, ()) + (entry,)
+    return turned
 
 
 __all__ = ("DebianStore",)

@@ -26,8 +26,8 @@ class Observed:
 
     ``bundle`` maps fingerprint to DER; ``hashed`` is None for a layout without hashed directory. ``sources`` maps
     every file that an administrator put there (anchors folder, loose files beside the links) to the
-    fingerprints in it. ``selected`` maps fingerprint to the distribution's entry that is trusted, ``unlisted``
-    to one that the next package update would trust. ``predicted`` is what the tool would make of the sources
+    fingerprints in it. ``selected`` maps fingerprint to the distribution's entries that are trusted, ``unlisted``
+    to those that the next package update would trust. ``predicted`` is what the tool would make of the sources
     now, or None where only the tool knows. ``dangling`` are links beside the bundle that lead nowhere.
     """
 

@@ -103,6 +103,28 @@ def test_a_shipped_root_without_a_line_is_deselected_before_a_package_update_can
     assert "!Baltimore.crt" in (gateway.folder / "conf").read_text()
 
 
+def test_a_root_that_two_packages_ship_goes_from_both(gateway):
+    (gateway.folder / "shipped" / "vendor.crt").write_text(BALTIMORE)
+    with (gateway.folder / "conf").open("a") as stream:
+        stream.write("vendor.crt\n")
+    gateway.run_tool()
+    migrate(gateway)
+    assert run(gateway, "retire")["outcome"] == "done"
+    assert openssl_trusts(gateway, BALTIMORE) == [False, False]
+    lines = (gateway.folder / "conf").read_text().splitlines()
+    assert {"!Baltimore.crt", "!vendor.crt"} <= set(lines)
+
+
+def test_a_shipped_file_with_other_roots_beside_it_is_refused(gateway):
+    (gateway.folder / "shipped" / "vendor.crt").write_text(BALTIMORE + root("microsoft-rsa-root-ca-2017"))
+    with (gateway.folder / "conf").open("a") as stream:
+        stream.write("vendor.crt\n")
+    gateway.run_tool()
+    migrate(gateway)
+    report = run(gateway, "retire")
+    assert [found["id"] for found in report["blockers"]] == ["mixed-file"]
+
+
 def test_revert_takes_back_the_phase_that_it_names(gateway):
     before = gateway.snapshot()
     run(gateway, "stage")
