@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import http.client
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,8 +27,10 @@ class AnchorError(ValueError):
 
 
 def cache_dir() -> Path:
-    """Raises RuntimeError where no home is known and ROOTWAVE_CACHE names no other folder."""
-    return Path(os.environ.get("ROOTWAVE_CACHE") or Path.home() / ".cache" / "rootwave") / "anchors"
+    """ROOTWAVE_CACHE, else below the home directory; where there is none, as in AWX, below the temporary one."""
+    home = os.path.expanduser("~")
+    base = Path(home) / ".cache" if home != "~" else Path(tempfile.gettempdir())
+    return Path(os.environ.get("ROOTWAVE_CACHE") or base / "rootwave") / "anchors"
 
 
 def anchor_pem(item: dict, folder: Path) -> str:
@@ -55,46 +58,50 @@ def must_be_in_force(text: str) -> None:
 
 def _from_url(url: str, sha256: str) -> str:
     """Fetched once. Plain HTTP is fine, the digest decides; Microsoft and DigiCert publish roots that way."""
-    place = _cache_place(sha256)
-    kept = _cached(place)
+    place = cache_dir() / f"{sha256}.pem"
+    kept = _kept(place)
     if kept is not None:
         try:
             return _verified(kept, str(place), sha256)
         except AnchorError as exc:
             raise AnchorError(f"{exc}; this file is the kept copy of {url}: delete it, and it is fetched again") from exc
     try:
-        with urls.open_url(url, timeout=FETCH_TIMEOUT, http_agent="rootwave") as answer:
-            data = answer.read(BYTES_MOST + 1)
+        data = _fetch(url)
     except FETCH_ERRORS as exc:
-        put = f"at {place}, readable by this user" if place else "into a folder of yours: anchors/ in what ROOTWAVE_CACHE names"
         raise AnchorError(
             f"cannot fetch {url} ({exc}); without network, get the certificate with SHA-256 {sha256} elsewhere and "
-            f"put it, PEM or DER, {put}"
+            f"put it, PEM or DER, at {place}, readable by this user"
         ) from exc
     text = _verified(data, url, sha256)
     _keep(place, text)
     return text
 
 
-def _cache_place(sha256: str) -> Path | None:
-    try:
-        return cache_dir() / f"{sha256}.pem"
-    except RuntimeError:  # AWX may run under a user id that has no home
-        return None
-
-
-def _cached(place: Path | None) -> bytes | None:
+def _kept(place: Path) -> bytes | None:
     """What is kept, or None. A folder that cannot be read is as good as an empty one: the digest decides, not the cache."""
     try:
-        return place.read_bytes() if place else None
+        return place.read_bytes()
     except OSError:
         return None
 
 
-def _keep(place: Path | None, text: str) -> None:
-    """Best effort: without a cache the next run fetches again."""
-    if place is None:
-        return
+def _fetch(url: str) -> bytes:
+    """At most BYTES_MOST + 1 bytes, and no longer than FETCH_TIMEOUT however slowly they drip."""
+    deadline = time.monotonic() + FETCH_TIMEOUT
+    data = b""
+    with urls.open_url(url, timeout=FETCH_TIMEOUT, http_agent="rootwave") as answer:
+        while len(data) <= BYTES_MOST:
+            piece = answer.read1(BYTES_MOST + 1 - len(data))
+            if not piece:
+                break
+            data += piece
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not complete within {FETCH_TIMEOUT} s")
+    return data
+
+
+def _keep(place: Path, text: str) -> None:
+    """Best effort: a cache that cannot be written only costs the next run a fetch."""
     draft = place.with_suffix(f".{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

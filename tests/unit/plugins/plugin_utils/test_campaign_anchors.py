@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import itertools
 import ssl
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils import anchors
@@ -128,25 +130,22 @@ def test_no_file_can_take_the_kept_ones_place(server, cache):
     assert kept(cache) == [f"{G2_SHA256}.pem"]
 
 
-def no_home(monkeypatch):
-    def home():
-        raise RuntimeError("Could not determine home directory.")
-
+def test_no_home_means_below_the_temporary_folder(server, tmp_path, monkeypatch):
+    """AWX may run under a user id that has no home."""
     monkeypatch.delenv("ROOTWAVE_CACHE")
-    monkeypatch.setattr(Path, "home", home)
-
-
-def test_no_home(server, monkeypatch):
-    no_home(monkeypatch)
+    monkeypatch.setattr(anchors.os.path, "expanduser", lambda path: path)
+    monkeypatch.setattr(anchors.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     assert ssl.PEM_cert_to_DER_cert(fetch(server[0] + "/g2.crt")) == SERVED["/g2.crt"]
+    assert kept(tmp_path / "temporary" / "rootwave" / "anchors") == [f"{G2_SHA256}.pem"]
 
 
-def test_no_home_and_no_network_names_the_variable(server, monkeypatch):
-    no_home(monkeypatch)
-    base, end = server
-    end()
-    with pytest.raises(AnchorError, match=rf"cannot fetch {base}/g2.crt .*SHA-256 {G2_SHA256} .*ROOTWAVE_CACHE"):
-        fetch(base + "/g2.crt")
+@pytest.mark.parametrize("seconds, in_time", [(anchors.FETCH_TIMEOUT - 1, True), (anchors.FETCH_TIMEOUT + 1, False)])
+def test_a_server_that_drips_is_left(server, monkeypatch, seconds, in_time):
+    """Each piece would be in time for the socket's timeout; the clock, not the socket, ends the whole."""
+    clock = itertools.chain([0], itertools.repeat(seconds))
+    monkeypatch.setattr(anchors, "time", SimpleNamespace(monotonic=clock.__next__))
+    with contextlib.nullcontext() if in_time else pytest.raises(AnchorError, match="not complete within 20 s"):
+        fetch(server[0] + "/g2.crt")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.stores.layout
 from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256, root
 
 MS2017 = root("microsoft-rsa-root-ca-2017")
+STEPS = ("locked", "recovered", "observed", "planned", "rehearsed", "armed", "applied", "proved", "committed")
 Session = namedtuple("Session", "address port")
 NEW = {"name": "g2", "sha256": G2_SHA256, "pem": G2}
 # Debian's tool, which can be broken by a file beside it
@@ -166,3 +167,19 @@ def migrate(gateway):
     """Stage, then the hub moves to the new root."""
     assert run(gateway, "stage")["outcome"] == "done"
     gateway.needs = G2_SHA256
+
+
+def openssl_trusts(gateway, text):
+    """What OpenSSL says, by the bundle and by the hashed directory."""
+    answers = []
+    for option in (["-CAfile", gateway.layout.bundle, "-no-CApath"], ["-CApath", gateway.layout.hashed, "-no-CAfile"]):
+        done = subprocess.run(
+            ["openssl", "verify", "-no_check_time"] + option,
+            check=False,
+            input=text.encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "SSL_CERT_FILE": "/nonexistent", "SSL_CERT_DIR": "/nonexistent"},
+        )
+        answers.append(done.returncode == 0)
+    return answers

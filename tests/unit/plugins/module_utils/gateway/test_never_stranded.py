@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -19,8 +22,49 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import
     UnsupportedGateway,
 )
 
-from .certificates import BALTIMORE_SHA256, G2_SHA256
-from .debian_gateway import Killed, Session, migrate, run, stop_at
+from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256
+from .debian_gateway import STEPS, Killed, Session, migrate, openssl_trusts, run, stop_at
+
+
+def killed_at(gateway, phase, name):
+    """A process of its own runs the phase and gets a real SIGKILL at a step: no clean-up, no closed file, nothing."""
+
+    def die(reached):
+        if reached == name:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            run(gateway, phase, on_step=die)
+        finally:
+            os._exit(1)
+    _pid, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+@pytest.mark.parametrize("end", ["the next run", "the revert program"])
+@pytest.mark.parametrize("phase", ["stage", "retire"])
+@pytest.mark.parametrize("name", (*STEPS, "reported"))
+def test_sigkill_at_every_step(gateway, phase, name, end):
+    """What the endpoint needs is trusted in every form before anything else runs, and afterwards; and the run converges."""
+    if phase == "retire":
+        migrate(gateway)
+    needed = BALTIMORE if phase == "stage" else G2
+    old = gateway.snapshot()
+    killed_at(gateway, phase, name)
+    assert openssl_trusts(gateway, needed) == [True, True]
+    if end == "the revert program":
+        for change in journal.pending(gateway.state_dir):
+            argv = ["python3", "-I", change.folder]
+            subprocess.run(argv, check=True, cwd="/", env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        assert journal.pending(gateway.state_dir) == []
+        assert (gateway.snapshot() == old) == (name not in ("committed", "reported"))
+        assert openssl_trusts(gateway, needed) == [True, True]
+    assert run(gateway, phase)["outcome"] == "done"
+    assert journal.pending(gateway.state_dir) == []
+    assert openssl_trusts(gateway, G2) == [True, True]
+    assert openssl_trusts(gateway, BALTIMORE) == [phase == "stage"] * 2
 
 
 def test_a_pending_change_of_another_campaign_is_left_alone(gateway):

@@ -19,25 +19,7 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Finding
 
 from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256, root
-from .debian_gateway import NEW, Killed, Session, migrate, run, stop_at
-
-STEPS = ("locked", "recovered", "observed", "planned", "rehearsed", "armed", "applied", "proved", "committed")
-
-
-def openssl_trusts(gateway, text):
-    """What OpenSSL says, by the bundle and by the hashed directory."""
-    answers = []
-    for option in (["-CAfile", gateway.layout.bundle, "-no-CApath"], ["-CApath", gateway.layout.hashed, "-no-CAfile"]):
-        done = subprocess.run(
-            ["openssl", "verify", "-no_check_time"] + option,
-            check=False,
-            input=text.encode(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "SSL_CERT_FILE": "/nonexistent", "SSL_CERT_DIR": "/nonexistent"},
-        )
-        answers.append(done.returncode == 0)
-    return answers
+from .debian_gateway import NEW, STEPS, Killed, Session, migrate, openssl_trusts, run, stop_at
 
 
 def test_stage_adds_the_new_beside_the_old(gateway):
