@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def parse(argv) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m lab", description=__doc__)
     parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument("--name", default="lab", help="the lab's name, when there is more than one (default: lab)")
     parser.add_argument("--inventory", type=Path, default=config.ROOT / "inventories" / "lab", help="where to write it")
@@ -87,7 +87,7 @@ def down(arguments) -> int:
 def existing(arguments) -> config.Lab:
     lab = config.load(arguments.name)
     if lab is None:
-        raise LabError(f"there is no lab {arguments.name}; make it with: python -m lab up --name {arguments.name}")
+        raise LabError(f"there is no lab {arguments.name}; make it with: .venv/bin/python -m lab up --name {arguments.name}")
     return lab
 
 

@@ -22,7 +22,7 @@ def up(name: str, groups: dict[str, int], folder: Path, layout: str = "debian", 
         lab = config.plan(name, groups, layout, faketime)
         lab.save()
     elif _groups(lab) != groups:
-        raise LabError(f"lab {name} exists with {_groups(lab)}; end it first: python -m lab down --name {name}")
+        raise LabError(f"lab {name} exists with {_groups(lab)}; end it first: .venv/bin/python -m lab down --name {name}")
     pki.create(lab.state_dir)
     for suite in dict.fromkeys(gateway.suite for gateway in lab.gateways):
         images.ensure_base(suite)

@@ -117,7 +117,7 @@ def as_promised(summary: dict) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m lab.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m lab.demo", description=__doc__)
     parser.add_argument("--name", default="lab")
     parser.add_argument("--inventory", type=Path, default=config.ROOT / "inventories" / "lab")
     parser.add_argument("--artifacts", type=Path, default=config.ROOT / "artifacts" / "demo")
@@ -135,7 +135,8 @@ def main() -> int:
     arguments.artifacts.mkdir(parents=True, exist_ok=True)
     (arguments.artifacts / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     print(f"\n{sentence(summary)}")
-    print(f"Look around: python -m lab status --name {arguments.name}; end it: python -m lab down --name {arguments.name}")
+    lab = ".venv/bin/python -m lab"
+    print(f"Look around: {lab} status --name {arguments.name}; end it: {lab} down --name {arguments.name}")
     return 0 if as_promised(summary) else 1
 
 

@@ -40,7 +40,7 @@ def ask(lab: Lab, path: str, body: dict | None = None, timeout: float = 120, **q
     except urllib.error.HTTPError as exc:
         raise LabError(f"the hub refused {path}: {exc.read().decode(errors='replace').strip()}") from exc
     except OSError as exc:
-        raise LabError(f"the hub of lab {lab.name} does not answer ({exc}); is it up? python -m lab up") from exc
+        raise LabError(f"the hub of lab {lab.name} does not answer ({exc}); is it up? .venv/bin/python -m lab up") from exc
 
 
 def registry(lab: Lab) -> dict:

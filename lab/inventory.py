@@ -12,7 +12,7 @@ from . import pki
 from .config import HUB, ROOT, Gateway, Lab
 from .fleet import client_key, give_to_caller
 
-HEADER = "# Written by 'python -m lab up'; gone with 'python -m lab down'.\n"
+HEADER = "# Written by '.venv/bin/python -m lab up'; gone with '.venv/bin/python -m lab down'.\n"
 NEW = ("lab-g2", "lab-ms-rsa-2017", "lab-ms-tls-g2")
 REAL_NEW = {
     "digicert-global-root-g2": "cb3ccbb76031e5e0138f8dd39a23f9de47ffc35e43c1144cea27d46a5ab1cb5f",

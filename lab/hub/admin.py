@@ -10,22 +10,15 @@ from .server import Hub, State
 
 
 def make_app(hubs: dict[str, Hub], state: State) -> web.Application:
-    """Routes: GET /health /registry /sessions /wait; POST /cutover /serve /drop."""
+    """Routes: GET /registry /wait; POST /cutover /serve."""
 
     def hub_of(name: str | None) -> Hub:
         if name not in hubs:
             raise web.HTTPNotFound(text=f"hub {name!r} is not one of {', '.join(hubs)}\n")
         return hubs[name]
 
-    async def health(request: web.Request) -> web.Response:
-        return web.json_response({name: hub.listen for name, hub in hubs.items()})
-
     async def registry(request: web.Request) -> web.Response:
         return web.json_response({name: hub.registry.as_dict() for name, hub in hubs.items()})
-
-    async def sessions(request: web.Request) -> web.Response:
-        live = {name: [one.as_dict() for one in hub.registry.live.values()] for name, hub in hubs.items()}
-        return web.json_response(live)
 
     async def wait(request: web.Request) -> web.Response:
         hub, query = hub_of(request.query.get("hub")), request.query
@@ -42,10 +35,6 @@ def make_app(hubs: dict[str, Hub], state: State) -> web.Application:
         await hub_of(body.get("hub")).serve(body["chain"], body.get("fault", "none"), body.get("address"))
         return saved()
 
-    async def drop(request: web.Request) -> web.Response:
-        body = await request.json()
-        return web.json_response({"dropped": hub_of(body.get("hub")).registry.drop(body.get("device"))})
-
     def saved() -> web.Response:
         state.save(hubs)
         return web.json_response({name: hub.listen for name, hub in hubs.items()})
@@ -58,6 +47,6 @@ def make_app(hubs: dict[str, Hub], state: State) -> web.Application:
             raise web.HTTPBadRequest(text=f"{exc}\n") from exc
 
     app = web.Application(middlewares=[bad_request])
-    app.add_routes([web.get(f"/{view.__name__}", view) for view in (health, registry, sessions, wait)])
-    app.add_routes([web.post(f"/{view.__name__}", view) for view in (cutover, serve, drop)])
+    app.add_routes([web.get(f"/{view.__name__}", view) for view in (registry, wait)])
+    app.add_routes([web.post(f"/{view.__name__}", view) for view in (cutover, serve)])
     return app

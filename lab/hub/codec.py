@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 PACKET_MOST = 256 * 1024  # bytes, IoT Hub's message limit
 ACCEPTED, BAD_PROTOCOL, BAD_IDENTIFIER, UNAVAILABLE, BAD_CREDENTIALS, NOT_AUTHORIZED = range(6)
-SUBACK_FAILURE = 0x80
 
 
 class Malformed(Exception):
