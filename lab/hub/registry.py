@@ -26,9 +26,6 @@ class Session:
     close: object
     since: float = field(default_factory=time.time)
 
-    def as_dict(self) -> dict:
-        return {"device": self.device, "address": self.address, "tls": self.tls, "since": self.since}
-
 
 class Registry:
     """One hub's devices. ``changed`` is notified whenever somebody connects or falls off."""
@@ -54,12 +51,10 @@ class Registry:
             del self.live[session.device]
             await self._notify()
 
-    def drop(self, device: str | None = None) -> int:
-        """Cut one device's connection, or all; how many."""
-        sessions = [session for name, session in self.live.items() if device in (None, name)]
-        for session in sessions:
+    def drop(self) -> None:
+        """Cut every connection."""
+        for session in list(self.live.values()):
             session.close()  # type: ignore[operator]
-        return len(sessions)
 
     async def wait_connected(self, count: int, timeout: float) -> bool:
         """Wait until exactly ``count`` devices are connected; False when the time is up."""

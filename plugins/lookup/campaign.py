@@ -64,8 +64,10 @@ class LookupModule(LookupBase):
 
     def _beside_inventory(self, path, variables):
         """A relative path means the inventory's folder where the file is there, else the current directory."""
-        for source in variables.get("ansible_inventory_sources") or []:
-            folder = Path(source) if Path(source).is_dir() else Path(source).parent
-            if not Path(path).is_absolute() and (folder / path).exists():
-                return folder / path
-        return path
+        sources = [Path(source) for source in variables.get("ansible_inventory_sources") or []]
+        places = [(source if source.is_dir() else source.parent) / path for source in sources] + [Path(path)]
+        for place in places:
+            if place.exists():
+                return place
+        looked = ", ".join(str(place.absolute()) for place in dict.fromkeys(places))
+        raise AnsibleError(f"there is no campaign {path}; looked for {looked}; name it with -e rootwave_campaign=PATH")

@@ -75,7 +75,8 @@ class CampaignFile:
     def _check_schema(self) -> None:
         if JSONSCHEMA_MISSING:
             raise CampaignError(f"install this collection's requirements.txt on the control node: {JSONSCHEMA_MISSING}")
-        validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
+        kind = jsonschema.Draft202012Validator
+        validator = kind(json.loads(SCHEMA.read_text("utf-8")), format_checker=kind.FORMAT_CHECKER)
         error = jsonschema.exceptions.best_match(validator.iter_errors(self.document))
         if error is None:
             return

@@ -73,6 +73,8 @@ def arm(identity, folder, seconds):
             "--description=Rootwave: revert trust change {0} unless it is committed".format(identity),
             "--on-active={0}".format(int(seconds)),
             "--timer-property=AccuracySec=100ms",
+            # a change that ended while systemd was waiting to try again has no folder any more
+            "--property=ConditionPathExists=" + folder,
             "--property=Restart=on-failure",
             "--property=RestartSec=30",
             "--property=StartLimitIntervalSec=0",

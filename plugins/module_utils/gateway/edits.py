@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from . import files, pem
 from .errors import ApplyFailed, CommandFailed
@@ -23,8 +23,7 @@ TOOL_TIMEOUT = 300.0  # seconds; update-ca-certificates takes 1 to 3 s, a slow S
 HOOK_NAME = re.compile(r"^[A-Za-z0-9_-]+$")  # the names that run-parts(8) runs
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(NamedTuple):
     """One step that can be taken back.
 
     kind ``file``: before and after are None (absent) or {"data": base64, "mode", "uid", "gid"};
@@ -38,14 +37,13 @@ class Edit:
     after: object
 
     def as_dict(self):
-        return asdict(self)
+        return self._asdict()
 
     def inverted(self):
         return Edit(self.kind, self.path, self.after, self.before)
 
 
-@dataclass(frozen=True)
-class Refresh:
+class Refresh(NamedTuple):
     """What makes a store's sources effective: the tool's argv and what surrounds it.
 
     ``argv`` runs with TMPDIR set to ``temporary``. When the tool writes its result to ``made``, that file is checked
@@ -65,12 +63,10 @@ class Refresh:
     removed: tuple = ()
 
     def as_dict(self):
-        return asdict(self)
+        return self._asdict()
 
     def inverted(self):
-        swapped = self.as_dict()
-        swapped.update(expect=(), added=self.removed, removed=self.added)
-        return Refresh(**swapped)
+        return self._replace(expect=(), added=self.removed, removed=self.added)
 
 
 def content(data, mode=0o644, uid=0, gid=0):

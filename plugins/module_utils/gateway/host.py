@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The port through which reconcile sees a gateway, and the real one.
 
-A test double overrides what it wants to control; files are real in either case.
+A test double overrides what it wants to control; files are real in either case. What only some runs need is imported where it
+is used: Ansible ships source text, so on a gateway every import is compiled anew.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import abc
 import os
 import time
 
-from . import arm, findings, probe, sessions, stores, unprivileged
+from . import arm, probe, stores, unprivileged
 from .journal import STATE_DIR
 from .report import FACT
 
@@ -76,9 +77,13 @@ class LocalHost(Host):
         return unprivileged.as_nobody(function, timeout)
 
     def unlisted_sessions(self, addresses):
+        from . import sessions
+
         return sessions.unlisted(sessions.live_sessions(), addresses, sessions.is_hub_like)
 
     def findings(self, desired, observed):
+        from . import findings
+
         return findings.all_findings(desired, observed, self.clock())
 
     def arm(self, identity, folder, seconds):

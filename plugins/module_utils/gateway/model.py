@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nouns: frozen values that every other file of the core passes around.
 
-Foreign JSON becomes typed in one place, desired.py. Nothing in here touches a file, a socket or a clock.
+Foreign JSON becomes typed in one place, desired.py. Nothing in here touches a file, a socket or a clock. A dataclass costs a
+gateway ten times the start-up of a NamedTuple, so only what hides a field from comparison or from messages is one.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 PHASES = ("assess", "stage", "retire", "revert")
 ROLES = ("hub", "dps", "edge-parent", "other")
@@ -39,8 +41,7 @@ class Anchor:
     pem: str = field(repr=False, compare=False)
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """What a gateway must reach. ``proxy`` is None or ``http://host:port`` (HTTP CONNECT)."""
 
     host: str
@@ -49,8 +50,7 @@ class Endpoint:
     proxy: str | None = None
 
 
-@dataclass(frozen=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Seconds per stage of a probe; their sum bounds one handshake."""
 
     dns: float = 5.0
@@ -68,8 +68,7 @@ class Trust:
     cadata: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(NamedTuple):
     """The dated record of one DNS + TCP + TLS attempt on one address.
 
     ``stage`` is one of STAGES; ``trust`` is the label of the Trust used; ``anchor`` is the SHA-256 of the
@@ -96,11 +95,10 @@ class Proof:
         return self.stage == "ok"
 
     def as_dict(self):
-        return asdict(self)
+        return self._asdict()
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What assess noticed. ``id`` is ``kind:where`` and is the same on every gateway with the same defect."""
 
     id: str
@@ -108,22 +106,20 @@ class Finding:
     detail: str
 
     def as_dict(self):
-        return asdict(self)
+        return self._asdict()
 
 
-@dataclass(frozen=True)
-class Blocker:
+class Blocker(NamedTuple):
     """Why a phase was refused: a stable id (``clock``, ``unlisted-endpoint``, ...) and a sentence."""
 
     id: str
     detail: str
 
     def as_dict(self):
-        return asdict(self)
+        return self._asdict()
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One step of a plan: what happens to the trust in one anchor in one store."""
 
     store: str
@@ -140,8 +136,7 @@ class Change:
         }
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """All steps of one phase on one gateway; empty when the gateway already is as desired."""
 
     changes: tuple = ()
@@ -150,8 +145,7 @@ class Plan:
         return bool(self.changes)
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(NamedTuple):
     """What a campaign asks of one gateway in one phase. Times are epoch seconds, durations seconds."""
 
     campaign: str

@@ -13,10 +13,9 @@ import time
 
 from . import interlock, journal, report
 from .errors import Busy, StorageFailed, UnsupportedGateway
-from .model import OFFERS, Trust
+from .model import OFFERS
 from .processes import Lock
-from .rehearsal import proofs_through, rehearse
-from .transaction import transact
+from .rehearsal import forms_of, proofs_through, rehearse
 from .work import work_for
 
 LOCK_WAIT = 120.0  # seconds; an orphaned store tool ends sooner
@@ -127,6 +126,8 @@ def _judge(host, desired, now, on_step, lock):
         result["outcome"] = "done"
         report.carry_commit(result, report.load(host.state_dir, now), host.clock())
         return result
+    from .transaction import transact  # on a gateway every import is compiled anew; a run without a change does without
+
     return transact(host, desired, now, observed, work, result, on_step, lock)
 
 
@@ -134,7 +135,7 @@ def _assess(host, desired, now, observed, result, blockers):
     result["blockers"] = [blocker.as_dict() for blocker in blockers]
     result["findings"] = [finding.as_dict() for finding in host.findings(desired, observed)]
     if not any(blocker.id == "clock" for blocker in blockers):
-        trust = Trust("bundle", cafile=host.store.layout.bundle)
+        trust = forms_of(host.store.layout)[0]
         result["probes"] = [proof.as_dict() for proof in proofs_through(host, desired, now, trust, OFFERS[:1])]
     result["outcome"] = "assessed"
     return result

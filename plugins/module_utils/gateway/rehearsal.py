@@ -20,9 +20,9 @@ def proofs_through(host, desired, now, trust, offers):
 
 
 def rehearse(host, desired, now, observed, work, offers):
-    """Probe every endpoint with exactly the bundle that the plan would make; an empty plan with the bundle itself."""
+    """Probe every endpoint with exactly the bundle that the plan would make; an empty plan with the store itself."""
     if not work.plan:
-        return proofs_through(host, desired, now, Trust("bundle", cafile=host.store.layout.bundle), offers)
+        return proofs_through(host, desired, now, forms_of(host.store.layout)[-1], offers)
     anchors = {anchor.sha256: anchor.pem for anchor in desired.present + desired.absent}
     text = "".join(pem.encode(observed.bundle[sha]) if sha in observed.bundle else anchors[sha] for sha in sorted(work.future))
     descriptor, path = tempfile.mkstemp(prefix="rootwave-rehearsal-", suffix=".pem")
@@ -34,12 +34,17 @@ def rehearse(host, desired, now, observed, work, offers):
         os.unlink(path)
 
 
-def prove(host, desired, now):
-    """Probe through the store as it is now, each form by its path, as a user without privileges. A list of Proof."""
-    layout = host.store.layout
+def forms_of(layout):
+    """The forms of a store, the cheapest to probe through last: of a hashed directory OpenSSL reads what a chain needs."""
     forms = [Trust("bundle", cafile=layout.bundle)]
     if layout.hashed:
         forms.append(Trust("hashed", capath=layout.hashed))
+    return forms
+
+
+def prove(host, desired, now):
+    """Probe through the store as it is now, each form by its path, as a user without privileges. A list of Proof."""
+    forms = forms_of(host.store.layout)
 
     def probe_all():
         return [proof.as_dict() for trust in forms for proof in proofs_through(host, desired, now, trust, OFFERS[:1])]
@@ -49,4 +54,4 @@ def prove(host, desired, now):
     return [Proof(**answer) for answer in answers]
 
 
-__all__ = ("proofs_through", "prove", "rehearse")
+__all__ = ("forms_of", "proofs_through", "prove", "rehearse")

@@ -101,20 +101,18 @@ class DebianStore(SystemStore):
 
     def _loose(self, reader):
         """Regular files that somebody put among the links; OpenSSL trusts them by hashed name all the same."""
-        folder, found = self.layout.hashed, {}
-        for name in os.listdir(folder) if os.path.isdir(folder) else ():
-            path = os.path.join(folder, name)
-            ours = path == self.layout.bundle or name.startswith(".")
-            if not ours and not os.path.islink(path) and os.path.isfile(path):
-                fingerprints = reader.fingerprints(path)
+        found = {}
+        for entry in self.hashed_entries():
+            ours = entry.path == self.layout.bundle or entry.name.startswith(".")
+            if not ours and entry.is_file(follow_symlinks=False):
+                fingerprints = reader.fingerprints(entry.path)
                 if len(fingerprints) == 1:
-                    found[path] = fingerprints
+                    found[entry.path] = fingerprints
         return found
 
     def _dangling(self):
-        folder = self.layout.hashed
-        paths = [os.path.join(folder, name) for name in (os.listdir(folder) if os.path.isdir(folder) else ())]
-        return frozenset(path for path in paths if os.path.islink(path) and not os.path.exists(path))
+        links = [entry.path for entry in self.hashed_entries() if entry.is_symlink()]
+        return frozenset(path for path in links if not os.path.exists(path))
 
     def _link_of(self, path):
         """The link that the tool makes for a source file; the sed expressions of its add()."""

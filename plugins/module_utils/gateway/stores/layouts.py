@@ -8,11 +8,10 @@ refuse it by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """Paths of one distribution family; an empty text means that it has no such place.
 
     A gateway has this layout when every path in ``marks`` exists. ``anchors`` is where local anchors go,

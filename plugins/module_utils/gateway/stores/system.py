@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 
 from .. import edits, files, pem
@@ -65,7 +66,7 @@ class Reader:
             return ()
         key = (status.st_dev, status.st_ino)
         if key not in self._known:
-            readable = os.path.isfile(path) and status.st_size <= FILE_MOST
+            readable = stat.S_ISREG(status.st_mode) and status.st_size <= FILE_MOST
             self._known[key] = tuple(pem.fingerprint(der) for der in pem.split(files.read(path) or b"")) if readable else ()
         return self._known[key]
 
@@ -117,12 +118,15 @@ class SystemStore:
         """The fingerprints that OpenSSL finds by hashed name; None for a layout without them."""
         if not self.layout.hashed:
             return None
-        names = os.listdir(self.layout.hashed) if os.path.isdir(self.layout.hashed) else []
-        found = set()
-        for name in names:
-            if HASHED_NAME.match(name):
-                found.update(reader.fingerprints(os.path.join(self.layout.hashed, name)))
-        return frozenset(found)
+        paths = [entry.path for entry in self.hashed_entries() if HASHED_NAME.match(entry.name)]
+        return frozenset(sha for path in paths for sha in reader.fingerprints(path))
+
+    def hashed_entries(self):
+        """The os.DirEntry of everything in the hashed directory."""
+        if not os.path.isdir(self.layout.hashed):
+            return []
+        with os.scandir(self.layout.hashed) as entries:
+            return list(entries)
 
     def read_folder(self, reader, folder, suffix=""):
         """{path: fingerprints} of every file below a folder, links followed as the tools do."""

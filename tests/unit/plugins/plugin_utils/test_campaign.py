@@ -80,7 +80,9 @@ def test_digest_is_what_the_campaign_does(folder):
         ("waves: [canary, early]", "waves: []", r"campaign.yml:14: waves: "),
         ("waves: [canary, early]", "waves: [canary, canary]", r"campaign.yml:14: waves.1: group canary is a wave twice"),
         ("port: 8883", "port: 99999", r"campaign.yml:12: endpoints.0.port: 99999 is greater"),
-        ("date: 2024-09-30", "date: soon", r"campaign.yml:13: safe_after.date: 'soon' does not match"),
+        ("port: 8883", "port: 8883, proxy: http://proxy", r"campaign.yml:12: endpoints.0.proxy: 'http://proxy' does not match"),
+        ("date: 2024-09-30", "date: soon", r"campaign.yml:13: safe_after.date: 'soon' "),
+        ("date: 2024-09-30", "date: 2024-09-31", r"campaign.yml:13: safe_after.date: '2024-09-31' is not a 'date'"),
         (
             f"sha256: {G2_SHA256}",
             f"sha256: {'0' * 63}a",

@@ -11,7 +11,6 @@ import os
 import subprocess
 import time
 from collections import namedtuple
-from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import host, pem, reconcile
@@ -117,8 +116,7 @@ def make_layout(folder):
     argv = [str(folder / "tool")]
     for option, name in options.items():
         argv += [option, str(folder / name)]
-    return replace(
-        debian,
+    return debian._replace(
         anchors=str(folder / "local"),
         tool=tuple(argv),
         bundle=str(folder / "certs" / "ca-certificates.crt"),

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import reconcile
@@ -20,7 +19,7 @@ MANAGED = {"debian", "rhel"}
 
 
 def under(folder):
-    return [replace(layout, marks=tuple(str(folder) + mark for mark in layout.marks)) for layout in LAYOUTS]
+    return [layout._replace(marks=tuple(str(folder) + mark for mark in layout.marks)) for layout in LAYOUTS]
 
 
 def make(folder, layout):
@@ -54,7 +53,7 @@ def test_assess_only(tmp_path, name):
     anchors = tmp_path / "anchors"
     anchors.mkdir()
     row = next(layout for layout in LAYOUTS if layout.name == name)
-    layout = replace(row, bundle=str(bundle), hashed="", anchors=str(anchors))
+    layout = row._replace(bundle=str(bundle), hashed="", anchors=str(anchors))
     gateway = Gateway(tmp_path)
     gateway.store = ReadOnlyStore(layout, str(tmp_path / "state"))
     report = reconcile.reconcile(gateway, wanted("assess"), time.time())

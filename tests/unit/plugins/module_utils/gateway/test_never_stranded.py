@@ -124,7 +124,7 @@ def test_many_reverted_attempts_do_not_push_out_the_commit(gateway):
 
 def test_a_refusal_does_not_lose_the_soak(gateway):
     committed = run(gateway, "stage")["committed_at"]
-    gateway.served["bundle"] = "tcp"
+    gateway.served["hashed"] = "tcp"
     refused = run(gateway, "stage")
     assert (refused["outcome"], refused["committed_at"]) == ("refused", committed)
     gateway.served.clear()
