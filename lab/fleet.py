@@ -74,7 +74,8 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
 
 def renew(lab: Lab, gateways: list[Gateway], runtime: str) -> None:
     """The same gateways as on their first day: between two tests."""
-    names = [lab.container(gateway) for gateway in gateways if lab.container(gateway) in container_states(lab)]
+    there = container_states(lab)
+    names = [lab.container(gateway) for gateway in gateways if lab.container(gateway) in there]
     if names:
         run(["podman", "rm", "--force", "--time", "0", *names])
     ensure_gateways(lab, runtime)
@@ -88,10 +89,10 @@ def container_states(lab: Lab) -> dict[str, str]:
 
 def remove_gateways(lab: Lab) -> None:
     """Twice if need be: podman trips over a container that ends by itself while it is being stopped."""
-    argv = ["podman", "rm", "--force", "--time", "1"]
+    argv = ["podman", "rm", "--force", "--ignore", "--time", "1"]
     names = list(container_states(lab))
     if names and not succeeds([*argv, *names]):
-        run([*argv, *container_states(lab)])
+        run([*argv, *names])
 
 
 def execute(lab: Lab, gateway: Gateway, argv, stdin: bytes = b"") -> subprocess.CompletedProcess:

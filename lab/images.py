@@ -8,6 +8,7 @@ lab's Baltimore and settings takes seconds.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -59,8 +60,9 @@ def ensure_base(suite: str) -> None:
     run(["podman", "import", "--quiet", str(archive), base_image(suite)])
 
 
+@functools.cache
 def choose_runtime(image: str) -> str:
-    """crun where it works; some machines' cgroups need runc."""
+    """crun where it works; some machines' cgroups need runc. Tried once, for that starts a container."""
     reasons = []
     for runtime in ("crun", "runc"):
         try:

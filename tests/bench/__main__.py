@@ -94,15 +94,15 @@ class Bench:
     def pair(self) -> dict[str, float]:
         mitogen = {"ANSIBLE_STRATEGY_PLUGINS": mitogen_folder(), "ANSIBLE_STRATEGY": "mitogen_linear"}
         self.renew()
-        sockets = tempfile.mkdtemp(prefix="rw-", dir="/tmp")
-        stock_first = self.timed("baseline.yml", sockets)
-        stock_noop = self.timed("baseline.yml", sockets)
-        mitogen_noop = self.timed("baseline.yml", sockets, **mitogen)
+        with new_sockets() as sockets:
+            stock_first = self.timed("baseline.yml", sockets)
+            stock_noop = self.timed("baseline.yml", sockets)
+            mitogen_noop = self.timed("baseline.yml", sockets, **mitogen)
         self.renew()
-        sockets = tempfile.mkdtemp(prefix="rw-", dir="/tmp")
-        first = self.timed("first.yml", sockets)
-        ping = self.timed("ping.yml", sockets)
-        noop = self.timed("retire.yml", sockets, changes=0)
+        with new_sockets() as sockets:
+            first = self.timed("first.yml", sockets)
+            ping = self.timed("ping.yml", sockets)
+            noop = self.timed("retire.yml", sockets, changes=0)
         self.check()
         return {
             "noop_pass_over_ping": noop / ping,
@@ -110,6 +110,11 @@ class Bench:
             "mitogen_noop_over_ours": mitogen_noop / noop,
             "stock_first_over_ours": stock_first / first,
         }
+
+
+def new_sockets():
+    """No connection is open yet; the path is short, for a socket's name has at most 108 bytes."""
+    return tempfile.TemporaryDirectory(prefix="rw-", dir="/tmp")
 
 
 def mitogen_folder() -> str:

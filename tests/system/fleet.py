@@ -25,6 +25,7 @@ ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
 MARK = "/altered-by-a-test"
 RUN_MOST = 240  # seconds
 PATIENCE = 60.0  # seconds
+SOCKETS = tempfile.TemporaryDirectory(prefix="rw-", dir="/tmp")  # short, for a socket's name has at most 108 bytes
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Fleet:
         chosen = [gateway for gateway, was in zip(self.lab.gateways, touched, strict=True) if was]
         if not chosen:
             return
-        fleet.renew(self.lab, chosen, images.choose_runtime(images.base_image(chosen[0].suite)))
+        fleet.renew(self.lab, chosen, images.choose_runtime(images.base_image("trixie")))
 
     def _touched(self, name: str) -> bool:
         return self.execute(name, "test", "!", "-e", "/var/lib/rootwave", "-a", "!", "-e", MARK).returncode != 0
@@ -139,7 +140,7 @@ def wait_until(condition, what):
 def environment(settings=None) -> dict[str, str]:
     """What an operator's shell has, and nothing of this machine's own Ansible settings."""
     # masters of an earlier run would lead to gateways that are no more, or end just when they are asked
-    sockets = tempfile.mkdtemp(prefix="rw-", dir="/tmp")
+    sockets = tempfile.mkdtemp(dir=SOCKETS.name)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     return {
         **kept,

@@ -28,15 +28,37 @@ WINDOW = 1.6  # seconds; a whole change takes a little less
 
 
 def forked(action):
-    """Run an action in a process group of its own; its pid."""
+    """Run an action in a process of its own; its pid."""
     pid = os.fork()
     if pid:
         return pid
-    os.setsid()
     try:
         action()
     finally:
         os._exit(0)
+
+
+def with_descendants(pid):
+    """A process and all that it has started, whatever group or session they are in."""
+    children = {}
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/stat") as stream:
+                children.setdefault(int(stream.read().rpartition(")")[2].split()[1]), []).append(int(name))
+        except (OSError, ValueError):
+            continue  # no process, or none any more
+    found = [pid]
+    for parent in found:
+        found += children.get(parent, ())
+    return found
+
+
+def kill(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue  # it has ended meanwhile
 
 
 def sample(endpoint, path, stop_at):
@@ -81,7 +103,7 @@ def main():
         if os.waitpid(pid, os.WNOHANG) == (0, 0):
             killed += 1
             # the module alone, so that its tool lives on as an orphan; or everything at once
-            (os.kill if number % 4 < 2 else os.killpg)(pid, signal.SIGKILL)
+            kill([pid] if number % 4 < 2 else with_descendants(pid))
             os.waitpid(pid, 0)
     outcome = run(documents[0])
     with open(stop, "w"):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SIGKILL of the module, and of its process group, at more than two hundred random moments on real gateways.
+"""SIGKILL of the module, alone or with all that it has started, at more than two hundred random moments on real gateways.
 
 Every endpoint still verifies at each sample, and the next run ends in the desired state. The sampler can fail: see the twin.
 """

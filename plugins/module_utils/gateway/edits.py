@@ -162,7 +162,9 @@ def refresh(step, lock=None):
     for leftover in os.listdir(step.temporary):
         files.remove(os.path.join(step.temporary, leftover))
     if step.made:
-        files.remove(step.made)
+        # update-ca-certificates appends to what a power cut left of its working file, and so damages the bundle
+        for leftover in (step.made, step.made + ".new"):
+            files.remove(leftover)
     run(step.argv, timeout=TOOL_TIMEOUT, environment={"TMPDIR": step.temporary}, lock=lock)
     if step.made:
         _check_made(step)
@@ -171,7 +173,9 @@ def refresh(step, lock=None):
 
 
 def _check_made(step):
-    """The new bundle holds exactly what the plan foretold; backward, that it holds certificates at all."""
+    """The new bundle can be read, and holds exactly what the plan foretold; backward, certificates at all."""
+    if not pem.readable(step.made):
+        raise ApplyFailed("{0} made a bundle that OpenSSL cannot read; it was not installed".format(step.argv[0]))
     found = pem.fingerprints(files.read(step.made) or b"")
     if step.expect:
         surplus, missing = sorted(found - set(step.expect)), sorted(set(step.expect) - found)
@@ -183,8 +187,6 @@ def _check_made(step):
                 surplus=surplus[:10],
                 missing=missing[:10],
             )
-    elif not found:
-        raise ApplyFailed("{0} made an empty bundle; it was not installed".format(step.argv[0]))
 
 
 def _complaints(argv, stdin, lock):

@@ -56,6 +56,15 @@ def split(data):
     return found
 
 
+def readable(path):
+    """Whether OpenSSL reads a file of certificates to its end, as its users will: it refuses them all for one damaged block."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError:  # ssl.SSLError is one
+        return False
+    return True
+
+
 def fingerprint(der):
     """SHA-256 of the DER, lower-case hex: the identity of an anchor."""
     return hashlib.sha256(der).hexdigest()
@@ -119,4 +128,4 @@ def one_root(text, where):
     return ders[0], known
 
 
-__all__ = ("Facts", "encode", "facts", "fingerprint", "fingerprints", "one_root", "split", "subject_text")
+__all__ = ("Facts", "encode", "facts", "fingerprint", "fingerprints", "one_root", "readable", "split", "subject_text")

@@ -68,8 +68,9 @@ def _revert(host, desired, observed):
     plan = Plan(tuple(changes))
     future = (frozenset(observed.bundle) - set(last.document["adds"])) | set(last.document["removes"])
     edits = tuple(edit.inverted() for edit in reversed(last.edits))
+    refreshes = tuple(step.inverted()._replace(expect=tuple(sorted(future))) for step in last.refreshes)
     blockers = () if last is left[-1] else (_later(left[-1], desired.undo),)
-    return Work(plan, edits, tuple(step.inverted() for step in last.refreshes), future, blockers, last.id)
+    return Work(plan, edits, refreshes, future, blockers, last.id)
 
 
 def _taken_back_last(mine, phase):

@@ -126,6 +126,7 @@ def test_what_the_tool_made_is_installed_when_it_is_what_was_planned(place):
     [
         pytest.param(BALTIMORE, ApplyFailed, id="a certificate is missing"),
         pytest.param("", ApplyFailed, id="the bundle is empty"),
+        pytest.param(BALTIMORE[:700] + BALTIMORE + G2, ApplyFailed, id="a block is damaged, and OpenSSL reads none"),
         pytest.param(None, CommandFailed, id="the tool fails"),
     ],
 )

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, edits, journal
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, edits, journal, pem
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import report as reports
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import (
     BadInput,
@@ -193,3 +193,35 @@ def test_a_revert_that_cannot_write_stays_armed(gateway, monkeypatch):
     assert len(journal.pending(gateway.state_dir)) == 1
     assert journal.main(gateway.armed[-1][1]) == 0
     assert gateway.snapshot() == before
+
+
+def cut_short(gateway):
+    """What a power cut leaves of the tool's working file: it appends to that, and never looks what is in it."""
+    working = Path(gateway.layout.hashed) / ".rootwave-bundle.new"
+    working.write_text(BALTIMORE[:700])
+    return working
+
+
+def test_the_tool_alone_makes_a_broken_bundle_of_what_a_power_cut_left(gateway):
+    cut_short(gateway)
+    subprocess.run([*gateway.layout.tool, "--certbundle", ".rootwave-bundle"], check=True, stdout=subprocess.DEVNULL)
+    made = Path(gateway.layout.hashed) / ".rootwave-bundle"
+    assert made.read_text().startswith(BALTIMORE[:700] + "-----BEGIN")
+    assert not pem.readable(str(made))
+    assert pem.readable(gateway.layout.bundle)
+
+
+@pytest.mark.parametrize("name", ["stage", "the revert program"])
+def test_what_a_power_cut_left_of_the_tool_harms_nobody(gateway, name):
+    old = gateway.snapshot()
+    if name == "the revert program":
+        run(gateway, "stage", confirm="required")
+    working = cut_short(gateway)
+    if name == "stage":
+        assert run(gateway, "stage")["outcome"] == "done"
+    else:
+        assert journal.main(gateway.armed[-1][1]) == 0
+        assert gateway.snapshot() == old
+    assert pem.readable(gateway.layout.bundle)
+    assert openssl_trusts(gateway, BALTIMORE) == [True, True]
+    assert not working.exists()
