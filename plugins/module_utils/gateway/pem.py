@@ -14,13 +14,12 @@ import binascii
 import hashlib
 import re
 import ssl
-import textwrap
 from typing import NamedTuple
 
 from .errors import BadInput
 
 BLOCK = re.compile(
-    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]*?)-----END (?:TRUSTED |X509 )?CERTIFICATE-----"
+    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END (?:TRUSTED |X509 )?CERTIFICATE-----"
 )
 SHORT_NAMES = {
     "commonName": "CN",
@@ -77,8 +76,9 @@ def fingerprints(data):
 
 def encode(der):
     """One certificate as PEM text."""
-    body = "\n".join(textwrap.wrap(base64.b64encode(der).decode("ascii"), 64))
-    return "-----BEGIN CERTIFICATE-----\n{0}\n-----END CERTIFICATE-----\n".format(body)
+    body = base64.b64encode(der).decode("ascii")
+    lines = "\n".join(body[start : start + 64] for start in range(0, len(body), 64))
+    return "-----BEGIN CERTIFICATE-----\n{0}\n-----END CERTIFICATE-----\n".format(lines)
 
 
 def subject_text(name):
