@@ -46,6 +46,7 @@ def _reconcile(host, desired, now, dry_run, on_step):
     os.makedirs(host.state_dir, mode=0o755, exist_ok=True)
     with Lock(os.path.join(host.state_dir, "lock"), wait=LOCK_WAIT) as lock:
         on_step("locked")
+        now += time.monotonic() - started  # the control node's clock went on while this waited
         notes, ended = _recover(host, desired, lock)
         on_step("recovered")
         result = ended or _judge(host, desired, now, on_step, lock)

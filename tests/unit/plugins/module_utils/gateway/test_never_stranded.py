@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, edits, journal, pem
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, edits, journal, pem, reconcile
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import report as reports
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import (
     BadInput,
@@ -129,6 +129,20 @@ def test_a_refusal_does_not_lose_the_soak(gateway):
     assert (refused["outcome"], refused["committed_at"]) == ("refused", committed)
     gateway.served.clear()
     assert run(gateway, "stage")["committed_at"] == committed
+
+
+def test_waiting_for_the_lock_does_not_make_the_clock_wrong(gateway, monkeypatch):
+    class Waits(reconcile.Lock):
+        def __enter__(self):
+            gateway.offset += 400
+            monkeypatch.setattr(reconcile.time, "monotonic", lambda: monotonic() + 400)
+            return super().__enter__()
+
+    monotonic = time.monotonic
+    monkeypatch.setattr(reconcile, "Lock", Waits)
+    assert run(gateway, "stage")["outcome"] == "done"
+    monkeypatch.undo()
+    assert [blocker["id"] for blocker in run(gateway, "stage")["blockers"]] == ["clock"]
 
 
 def test_check_mode_refuses_what_the_run_would_refuse(gateway):
