@@ -41,6 +41,16 @@ def test_hub_serves_badly(fleet, chain, fault, blocker):
     assert {name: fleet.trust_files(name) for name in before} == before
 
 
+def test_report_says_which_tls_was_spoken(fleet):
+    """A pass that changes nothing still asks the hub: the second one meets another server than the first."""
+    for fault, version in (("tls12-only", "TLSv1.2"), ("tls13-only", "TLSv1.3")):
+        hub_client.serve(fleet.lab, "v1", fault)
+        run = fleet.play("stage_campaign", fleet.campaign(WAVES))
+        assert run.code == 0, run.output
+        for name in fleet.group("trio"):
+            assert {one["protocol"] for one in fleet.report(name)["probes"]} == {version}
+
+
 def test_name_does_not_resolve(fleet):
     endpoints = [{"host": "nowhere.azure-devices.net", "port": 8883}]
     run = fleet.play("stage_campaign", fleet.campaign(WAVES), overrides={"all": {"rootwave_endpoints": endpoints}})
