@@ -8,12 +8,12 @@ LAB := $(BIN)/python -m lab
 # containers with systemd and a network of their own need root
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --non-interactive)
 
-.PHONY: demo test bench lint sanity unit system molecule lab-up lab-down
+.PHONY: demo test bench lint sanity unit hub system molecule lab-up lab-down
 
 demo: $(READY)
 	$(BIN)/python -m lab.demo
 
-test: $(READY) lint sanity unit system molecule
+test: $(READY) lint sanity unit hub system molecule
 	@echo "all tests passed"
 
 bench: $(READY)
@@ -34,8 +34,11 @@ sanity: $(READY)
 unit: $(READY)
 	$(BIN)/python -m pytest tests/unit
 
+hub: $(READY)
+	$(BIN)/python -m pytest tests/hub
+
 system: $(READY)
-	$(AS_ROOT) $(BIN)/python -m pytest tests/system
+	$(AS_ROOT) $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
 
 molecule: $(READY)
 	$(AS_ROOT) env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --all

@@ -84,6 +84,16 @@ def down(arguments) -> int:
     return 0
 
 
+def env(arguments) -> int:
+    """What an operator's shell needs so that the Azure SDKs reach this lab: source <(.venv/bin/python -m lab env)"""
+    from . import environment, pki
+
+    lab = existing(arguments)
+    config_file = json.loads((lab.state_dir / "hub.json").read_text())
+    print(environment.as_shell(environment.environment(config_file, pki.roots_file(lab.state_dir))), end="")
+    return 0
+
+
 def existing(arguments) -> config.Lab:
     lab = config.load(arguments.name)
     if lab is None:
@@ -92,7 +102,7 @@ def existing(arguments) -> config.Lab:
 
 
 # setup runs before the virtual environment exists, so the other commands import what they need when they need it
-COMMANDS = {"setup": setup, "up": up, "status": status, "cutover": cutover, "down": down}
+COMMANDS = {"setup": setup, "up": up, "status": status, "cutover": cutover, "env": env, "down": down}
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from .hub_config import DPS_HOST, HUB, HUB_GOV, HUB_WEST, Where
 from .tools import LabError
 
 ROOT = Path(__file__).resolve().parents[1]
-HUB = "lab-hub.azure-devices.net"
 SUITES = ("bullseye", "bookworm", "trixie")  # Debian 11, 12, 13
 GROUPS = {"canary": 1, "early": 3, "broad": 8, "holdout": 2}
 GATEWAYS_MOST = 200
+ADMIN_PORT = 18080  # of the first lab; others stand at this distance from their own
 
 
 @dataclass
@@ -74,6 +75,28 @@ class Lab:
         """For tests that need one more: an endpoint with a good and a bad address."""
         return self.address(4)
 
+    @property
+    def where(self) -> Where:
+        """Where the hub's process listens; beside the fleet's own addresses two more hubs' and DPS's."""
+        hubs = {HUB: self.old_address, HUB_WEST: self.address(5), HUB_GOV: self.address(6)}
+        offset = self.admin_port - ADMIN_PORT
+        return Where("127.0.0.1", self.admin_port, 18400 + offset, 18700 + offset, 19000 + offset, hubs, self.address(7))
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """What the lab's name server answers on the first day."""
+        where = self.where
+        found: dict[str, list[str]] = {}
+        for hub, address in where.hubs.items():
+            first, _dot, zone = hub.partition(".")
+            found |= {name: [address] for name in (hub, f"{first}.device.{zone}", f"{first}.service.{zone}")}
+        return found | {DPS_HOST: [where.dps]}
+
+    @property
+    def hub_addresses(self) -> tuple[str, ...]:
+        """All that the bridge must hold."""
+        return (*(self.address(last) for last in range(2, 8)),)
+
     def container(self, gateway: Gateway) -> str:
         return f"{self.network}-{gateway.name}"
 
@@ -109,7 +132,7 @@ def plan(name: str, groups: dict[str, int], layout: str = "debian", faketime: di
     if not 1 <= total <= GATEWAYS_MOST:
         raise LabError(f"a lab has 1 to {GATEWAYS_MOST} gateways, not {total}")
     number = 0 if name == "lab" else 1 + zlib.crc32(name.encode()) % 250
-    lab = Lab(name, number, 18080 + number)
+    lab = Lab(name, number, ADMIN_PORT + number)
     index = 0
     for group, count in groups.items():
         for _each in range(count):

@@ -10,21 +10,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from . import network
+from . import hub_config, network
 from .config import HUB, ROOT, Lab
 from .tools import LabError
 
 
 def ensure_hub(lab: Lab) -> None:
-    config = {
-        "state_dir": str(lab.state_dir),
-        "admin": {"host": "127.0.0.1", "port": lab.admin_port},
-        "hubs": [{"name": HUB, "listen": [lab.old_address], "ports": [8883, 443], "chain": "v1"}],
-        "devices": {gateway.name: gateway.key for gateway in lab.gateways},
-    }
     path = lab.state_dir / "hub.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(config))
+    hub_config.write(path, lab.where, {gateway.name: gateway.key for gateway in lab.gateways})
     argv = [sys.executable, "-m", "lab.hub", "serve", "--config", str(path)]
     network.start(lab, "hub", argv, ready="ready", cwd=ROOT)
 
@@ -56,7 +49,8 @@ def wait_connected(lab: Lab, count: int, timeout: float) -> bool:
 
 def cutover(lab: Lab, chain: str = "v2") -> None:
     """Another chain at another address; the old address stops and every connection drops, as Azure did it."""
-    network.set_names(lab, dict(network.names(lab), **{HUB: [lab.new_address]}))
+    moved = {name: [lab.new_address] for name, addresses in lab.names.items() if addresses == [lab.old_address]}
+    network.set_names(lab, {**network.names(lab), **moved})
     ask(lab, "cutover", {"hub": HUB, "chain": chain, "listen": [lab.new_address]})
 
 

@@ -8,6 +8,7 @@ lab's Baltimore and settings takes seconds.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import os
@@ -47,9 +48,17 @@ def ensure_base(suite: str) -> None:
     """Make a suite's base image unless it is there already; about half a minute."""
     if succeeds(["podman", "image", "exists", base_image(suite)]):
         return
-    say(f"making the base image of Debian {suite} (once)")
     archive = cache_dir() / f"{base_image(suite).rpartition('/')[2].replace(':', '-')}.tar"
     archive.parent.mkdir(parents=True, exist_ok=True)
+    with archive.with_suffix(".lock").open("w") as lock:  # two labs may start at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make_base(suite, archive)
+
+
+def _make_base(suite: str, archive: Path) -> None:
+    if succeeds(["podman", "image", "exists", base_image(suite)]):
+        return
+    say(f"making the base image of Debian {suite} (once)")
     if not archive.exists():
         draft = archive.with_suffix(".draft.tar")
         run(

@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .config import HUB, Lab, mac
+from .config import Lab, mac
 from .tools import LabError, run, say, succeeds
 
 
@@ -34,7 +34,7 @@ def ensure_bridge(lab: Lab) -> None:
     if shown[0]["address"] != mac(lab.dns_address):
         run(["ip", "link", "set", "dev", bridge, "address", mac(lab.dns_address)])
     held = {item["local"] for item in shown[0]["addr_info"]}
-    for address in (lab.old_address, lab.new_address, lab.spare_address):
+    for address in lab.hub_addresses:
         if address not in held:
             run(["ip", "address", "add", address + "/24", "dev", bridge])
 
@@ -42,7 +42,7 @@ def ensure_bridge(lab: Lab) -> None:
 def names(lab: Lab) -> dict[str, list[str]]:
     """The names that the lab's DNS answers now."""
     path = lab.state_dir / "names.json"
-    return json.loads(path.read_text()) if path.exists() else {HUB: [lab.old_address]}
+    return json.loads(path.read_text()) if path.exists() else lab.names
 
 
 def set_names(lab: Lab, wanted: dict[str, list[str]]) -> None:

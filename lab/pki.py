@@ -21,7 +21,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = datetime.timedelta(days=1)
-HUB_NAMES = ("*.azure-devices.net", "*.azure-devices-provisioning.net", "localhost")
+HUB_ZONES = ("azure-devices.net", "azure-devices.us")
+HUB_NAMES = (
+    *(f"*.{part}{zone}" for zone in HUB_ZONES for part in ("", "device.", "service.")),
+    "*.azure-devices-provisioning.net",
+    "localhost",
+)
 ROOTS = {
     "lab-baltimore": "Lab Baltimore CyberTrust Root",
     "lab-g2": "Lab DigiCert Global Root G2",
@@ -112,8 +117,14 @@ def create(state_dir) -> dict[str, Entity]:
     folder = Path(state_dir) / "pki"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     roots = {slug: _kept(folder, slug, lambda cn=name: make_root(cn)) for slug, name in ROOTS.items()}
+    roots_file(state_dir).write_text("".join(root.pem for root in roots.values()))
     roots[CROSS] = _kept(folder, CROSS, lambda: cross_sign(roots["lab-ms-tls-g2"], roots["lab-g2"]))
     return roots
+
+
+def roots_file(state_dir) -> Path:
+    """All of the lab's roots, for a control node that must follow the hub through every cutover."""
+    return Path(state_dir) / "roots.pem"
 
 
 def chains(roots: dict[str, Entity], names=HUB_NAMES) -> dict[str, tuple[Entity, ...]]:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shared access signatures of IoT Hub devices (azure-docs iot-hub-dev-guide-sas): made for clients, checked by the hub."""
+"""Shared access signatures of IoT Hub (azure-docs iot-hub-dev-guide-sas): made for clients, checked by hub and DPS."""
 
 from __future__ import annotations
 
@@ -21,18 +21,35 @@ def token(host: str, device: str, key: str, lifetime: float, now: float | None =
 
 
 def check(text: str | None, host: str, device: str, key: str, now: float) -> bool:
-    """Whether a password is a signature of this device's key for this device on this hub, and not expired."""
+    """Whether a password is a signature of this key for this device (or device/modules/module) on this hub, and not expired."""
+    return check_resource(text, f"{host}/devices/{device}", key, now)
+
+
+def check_resource(text: str | None, resource: str, key: str, now: float) -> bool:
+    """Whether a text is a signature with this key for this resource, or for one above it, and not expired."""
+    fields = _fields(text)
+    if not {"sr", "sig", "se"} <= set(fields) or not fields["se"].isdigit() or int(fields["se"]) <= now:
+        return False
+    signed = fields["sr"].lower()
+    if not f"{resource.lower()}/".startswith(f"{signed}/"):
+        return False
+    return hmac.compare_digest(fields["sig"], _sign(quote(fields["sr"], safe=""), int(fields["se"]), key))
+
+
+def policy_of(text: str | None) -> str:
+    return _fields(text).get("skn", "")
+
+
+def expiry_of(text: str | None) -> float:
+    """Epoch seconds; 0 where there is none."""
+    expiry = _fields(text).get("se", "")
+    return float(expiry) if expiry.isdigit() else 0.0
+
+
+def _fields(text: str | None) -> dict[str, str]:
     if not text or not text.startswith(PREFIX) or len(text) > 4096:
-        return False
-    fields = parse_qs(text[len(PREFIX) :], keep_blank_values=True)
-    try:
-        resource, signature, expiry = (fields[name][0] for name in ("sr", "sig", "se"))
-        expires = int(expiry)
-    except (KeyError, ValueError):
-        return False
-    if resource.lower() != f"{host}/devices/{device}".lower() or expires <= now:
-        return False
-    return hmac.compare_digest(signature, _sign(quote(resource, safe=""), expires, key))
+        return {}
+    return {name: values[0] for name, values in parse_qs(text[len(PREFIX) :], keep_blank_values=True).items()}
 
 
 def _sign(resource: str, expiry: int, key: str) -> str:

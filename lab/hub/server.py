@@ -1,36 +1,50 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hub's TLS listeners: which address serves which chain, faults by name, and the move to another address.
+"""TLS listeners of one name: which address serves which chain, faults by name, and the move to another address.
 
-Port 8883 speaks MQTT. Port 443 completes the handshake and answers HTTP 404: it is there for probes until the hub
-speaks WebSockets. State (addresses and chains) is kept on disk, so a restart changes nothing.
+What is behind a port is the caller's: a coroutine for a stream (MQTT), or a protocol factory (HTTP). State (addresses and chains)
+is kept on disk, so a restart changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import asyncio.sslproto
 import os
 import ssl
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from lab import pki
 
-from .connection import Connection
-from .registry import Registry
+from .store import Store
 
-MQTT_PORT = 8883
 FAULTS = ("none", "tls12-only", "tls13-only", "hang", "refuse-tcp")
-NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+BUFFER_MOST = 16384  # bytes; asyncio's own 256 KB for each TLS connection would be 25 GB for 100,000 devices
+
+# Private in CPython, so only where it is there
+if hasattr(asyncio.sslproto.SSLProtocol, "max_size"):
+    asyncio.sslproto.SSLProtocol.max_size = BUFFER_MOST
 
 
-class Hub:
-    """One hub name: ``listen`` maps each address to {"chain", "fault"}."""
+@dataclass(frozen=True)
+class Behind:
+    """What answers on a port: exactly one of a stream's coroutine and a protocol factory."""
 
-    def __init__(self, name: str, ports: list[int], listen: dict[str, dict], registry: Registry, chains: dict) -> None:
-        self.name, self.ports, self.listen = name, ports, listen
-        self.registry, self.chains = registry, chains
+    stream: Callable | None = None
+    protocol: Callable | None = None
+
+
+class Front:
+    """``ports`` maps a port to what is Behind it; ``listen`` maps each address to {"chain", "fault"}."""
+
+    def __init__(self, name: str, ports: dict[int, Behind], listen: list[str], chain: str, chains: dict, store: Store) -> None:
+        self.name, self.ports, self.chains, self._store = name, ports, chains, store
+        kept = store.load(name, "listen")
+        self.listen: dict[str, dict] = kept or {address: {"chain": chain, "fault": "none"} for address in listen}
+        self._client_roots = store.load(name, "client-root")
         self._servers: dict[str, list[asyncio.Server]] = {}
+        self._contexts: dict[str, ssl.SSLContext] = {}
 
     async def start(self) -> None:
         for address in list(self.listen):
@@ -38,20 +52,18 @@ class Hub:
 
     async def close(self) -> None:
         for address in list(self._servers):
-            await self._shut(address)
+            self._shut(address)
 
     async def cutover(self, chain: str, addresses: list[str]) -> None:
-        """As Azure did: the new address serves the new chain, the old one stops, every connection drops."""
+        """The new address serves the new chain, the old one stops listening; connections are the caller's to drop."""
         self._check(chain)
         old = [address for address in self.listen if address not in addresses]
         for address in addresses:
-            await self._shut(address)
-            self.listen[address] = {"chain": chain, "fault": "none"}
-            await self._open(address)
+            await self._serve(address, chain, "none")
         for address in old:
-            await self._shut(address)
+            self._shut(address)
             del self.listen[address]
-        self.registry.drop()
+            self._store.delete(self.name, "listen", address)
 
     async def serve(self, chain: str, fault: str, address: str | None) -> None:
         """Another chain or fault on one address (which may be a new one), or on all; live connections stay."""
@@ -59,51 +71,61 @@ class Hub:
         if fault not in FAULTS:
             raise ValueError(f"fault {fault!r} is not one of {', '.join(FAULTS)}")
         for one in [address] if address else list(self.listen):
-            await self._shut(one)
-            self.listen[one] = {"chain": chain, "fault": fault}
-            await self._open(one)
+            await self._serve(one, chain, fault)
+
+    def trust_client(self, pem: str) -> None:
+        """Accept client certificates under this one, at once and after a restart.
+
+        Python's ssl can ask for a certificate or verify it, not ask and leave the judgement to us.
+        """
+        for context in self._contexts.values():
+            context.load_verify_locations(cadata=pem)
+        self._client_roots[str(len(self._client_roots))] = {"pem": pem}
+        self._store.put(self.name, "client-root", str(len(self._client_roots) - 1), {"pem": pem})
 
     def _check(self, chain: str) -> None:
         if chain not in self.chains:
             raise ValueError(f"chain {chain!r} is not one of {', '.join(sorted(self.chains))}")
 
+    async def _serve(self, address: str, chain: str, fault: str) -> None:
+        self._shut(address)
+        self.listen[address] = {"chain": chain, "fault": fault}
+        self._store.put(self.name, "listen", address, self.listen[address])
+        await self._open(address)
+
     async def _open(self, address: str) -> None:
         how = self.listen[address]
         if how["fault"] == "refuse-tcp":
             return
-        context = None if how["fault"] == "hang" else server_context(self.chains[how["chain"]], how["fault"])
-        self._servers[address] = [
-            await asyncio.start_server(self._client(port, context is None), address, port, ssl=context, backlog=512)
-            for port in self.ports
-        ]
+        if how["fault"] == "hang":
+            opened = [await asyncio.start_server(hang, address, port) for port in self.ports]
+        else:
+            context = server_context(self.chains[how["chain"]], how["fault"])
+            context.verify_mode = ssl.CERT_OPTIONAL
+            for root in self._client_roots.values():
+                context.load_verify_locations(cadata=root["pem"])
+            self._contexts[address] = context
+            opened = [await self._listen(address, port, behind, context) for port, behind in self.ports.items()]
+        self._servers[address] = opened
 
-    async def _shut(self, address: str) -> None:
+    async def _listen(self, address: str, port: int, behind: Behind, context: ssl.SSLContext) -> asyncio.Server:
+        if behind.protocol:
+            loop = asyncio.get_running_loop()
+            return await loop.create_server(behind.protocol, address, port, ssl=context, backlog=512)
+        assert behind.stream is not None
+        return await asyncio.start_server(behind.stream, address, port, ssl=context, backlog=512)
+
+    def _shut(self, address: str) -> None:
+        self._contexts.pop(address, None)
         for server in self._servers.pop(address, []):
             server.close()
 
-    def _client(self, port: int, hang: bool):
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if hang:
-                await reader.read()  # until the client gives up
-                writer.close()
-            elif port == MQTT_PORT:
-                await Connection(self.registry, reader, writer).serve()
-            else:
-                await answer_not_found(reader, writer)
 
-        return serve
-
-
-async def answer_not_found(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        async with asyncio.timeout(10):
-            await reader.readuntil(b"\r\n\r\n")
-        writer.write(NOT_FOUND)
-        await writer.drain()
-    except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        pass  # a probe ends after the handshake and asks for nothing
-    finally:
-        writer.close()
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Accept, say nothing, until the client gives up."""
+    while await reader.read(4096):
+        pass
+    writer.close()
 
 
 def server_context(entities, fault: str) -> ssl.SSLContext:
@@ -126,18 +148,3 @@ def load(context: ssl.SSLContext, entity: pki.Entity) -> None:
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
-
-
-class State:
-    """Which address serves what, on disk."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def load(self) -> dict[str, dict]:
-        return json.loads(self._path.read_text()) if self._path.exists() else {}
-
-    def save(self, hubs: dict[str, Hub]) -> None:
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({name: hub.listen for name, hub in hubs.items()}))
-        os.replace(temporary, self._path)

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from lab import commands, config, pki
 from tests.system.fleet import Fleet
 
-NAME = "system"
+NAME = "system" + os.environ.get("PYTEST_XDIST_WORKER", "")  # a lab for each worker
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,7 @@ class Fleet:
 
     def hub_as_new(self) -> None:
         """The hub as on its first day: chain v1 at the old address."""
-        network.set_names(self.lab, {config.HUB: [self.lab.old_address]})
+        network.set_names(self.lab, self.lab.names)
         hub_client.ask(self.lab, "cutover", {"hub": config.HUB, "chain": "v1", "listen": [self.lab.old_address]})
         hub_client.serve(self.lab, "v1")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.hub import codec
+from lab.hub.device import codec
 
 CONNECT = bytes.fromhex("10 18 0004 4d515454 04 c2 003c 0002 6732 0003 6e616d 0003 6b6579")
 PUBLISH = bytes.fromhex("32 09 0003 612f62 0007 6869")
