@@ -60,7 +60,14 @@ def make(state_dir: Path, where: Where, devices: dict[str, str], secret: dict) -
             "id": str(uuid.uuid5(NAMESPACE, "tenant")),
             "subscription": str(uuid.uuid5(NAMESPACE, "subscription")),
             "workspace": str(uuid.uuid5(NAMESPACE, "workspace")),
-            "clients": [{"client_id": str(uuid.uuid5(NAMESPACE, "client")), "secret": secret["client"], "certificate": None}],
+            "clients": [
+                {
+                    "client_id": str(uuid.uuid5(NAMESPACE, "client")),
+                    "secret": secret["client"],
+                    "federated": secret["federated"],
+                    "certificate": str(state_dir / "client.pem"),  # there once somebody puts it there
+                }
+            ],
         },
         "hubs": hubs,
         "dps": {
@@ -87,6 +94,7 @@ def _secrets() -> dict:
     return {
         "policies": {name: _key() for name in POLICIES},
         "client": secrets.token_urlsafe(24),
+        "federated": secrets.token_urlsafe(24),
         "enrollment": _key(),
     }
 

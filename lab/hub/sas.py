@@ -15,7 +15,12 @@ PREFIX = "SharedAccessSignature "
 
 def token(host: str, device: str, key: str, lifetime: float, now: float | None = None) -> str:
     """A device's MQTT password, valid for ``lifetime`` seconds; ``key`` is base64."""
-    resource = quote(f"{host}/devices/{device}", safe="")
+    return sign(f"{host}/devices/{device}", key, lifetime, now)
+
+
+def sign(resource: str, key: str, lifetime: float, now: float | None = None) -> str:
+    """A signature for any resource: a hub, a device, a DPS registration."""
+    resource = quote(resource, safe="")
     expiry = int((time.time() if now is None else now) + lifetime)
     return f"{PREFIX}sr={resource}&sig={quote(_sign(resource, expiry, key), safe='')}&se={expiry}"
 

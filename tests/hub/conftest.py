@@ -11,6 +11,7 @@ from tests.hub.lab_hub import LabHub
 def running_hub(tmp_path_factory):
     """Several hubs, DPS, login, ARM, logs, metrics behind a CONNECT proxy: one process for the whole session."""
     hub = LabHub(tmp_path_factory.mktemp("hub"))
+    hub.rewrite(lambda config: config["hubs"][0].update(units=20))  # tests must not wait for each other's quota
     hub.start()
     yield hub
     hub.stop()

@@ -95,7 +95,9 @@ def test_everything_a_device_does(azure, registry, device, connect, websockets):
         client.send_method_response(MethodResponse.create_from_method_request(request, 201, {"echo": request.payload}))
 
     client.on_method_request_received = answer
-    result = registry.invoke_device_method(name, CloudToDeviceMethod(method_name="go", payload={"n": 1}, response_timeout_in_seconds=10))
+    result = registry.invoke_device_method(
+        name, CloudToDeviceMethod(method_name="go", payload={"n": 1}, response_timeout_in_seconds=10)
+    )
     assert (result.status, result.payload) == (201, {"echo": {"n": 1}})
 
     messages: queue.Queue = queue.Queue()
