@@ -1,0 +1,158 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. What a hub or the way to it said, as one kind of error. Never a key or a token."""
+
+from __future__ import annotations
+
+import json
+import re
+
+PAGE = "https://learn.microsoft.com/azure/iot-hub/troubleshoot-error-codes"
+TEXT_MOST = 500  # characters of a hub's own words in a message
+# What to do, by the code's name (PAGE)
+ADVICE = {
+    "ArgumentInvalid": "mend the request; the hub's words say what it cannot take",
+    "DeviceNotFound": "check the device's id and that this is its hub",
+    "ModuleNotFound": "check the module's id; make the module identity first",
+    "DeviceNotOnline": "the device is not connected: look at its network, its clock and its roots",
+    "GatewayTimeout": "the device did not answer in time; it may still be at work, so look before you call again",
+    "ConfigurationNotFound": "check the configuration's id",
+    "PreconditionFailed": "somebody else changed it meanwhile; read it again and start anew",
+    "ThrottlingException": "the hub's quota is used up; wait, call less often, or add units",
+    "ThrottlingMaxActiveJobCountExceeded": "another job is running on this hub; wait for its end",
+    "IotHubUnauthorizedAccess": "check key, policy and rights (IoT Hub Data Contributor for Entra identities), and the clock",
+    "IotHubUnauthorized": "check key or certificate, and the clock: more than five minutes off is refused",
+    "ServiceUnavailable": "wait and try again; see Azure's service health",
+    "ServerError": "wait and try again; see Azure's service health",
+}
+BY_STATUS = {401: "IotHubUnauthorizedAccess", 429: "ThrottlingException", 503: "ServiceUnavailable"}
+
+
+class HubError(Exception):
+    """``status`` is HTTP's or None when no answer came; ``again`` says that the same call may work later."""
+
+    def __init__(self, message: str, status: int | None = None, code: str = "", tracking_id: str = "", number: int | None = None):
+        super().__init__(message)
+        self.status, self.code, self.tracking_id, self.number = status, code, tracking_id, number
+
+    @property
+    def advice(self) -> str:
+        return ADVICE.get(self.code) or ADVICE.get(BY_STATUS.get(self.status or 0, ""), f"see {PAGE}")
+
+    @property
+    def again(self) -> bool:
+        return self.status in (429, 500, 502, 503, 504)
+
+    def as_result(self) -> dict:
+        """For a module's failure."""
+        result = {
+            "msg": f"{self}; {self.advice}",
+            "status": self.status,
+            "error_code": self.code,
+            "tracking_id": self.tracking_id,
+        }
+        return {name: value for name, value in result.items() if value}
+
+
+class HubUnreachable(HubError):
+    """No answer: name, TCP, proxy or TLS. ``sent`` is True when the hub may have got the request all the same."""
+
+    def __init__(self, message: str, advice: str, sent: bool = False) -> None:
+        super().__init__(message)
+        self._advice, self.sent = advice, sent
+
+    @property
+    def advice(self) -> str:
+        return self._advice
+
+    @property
+    def again(self) -> bool:
+        return self.sent
+
+
+class HubAuthError(HubError):
+    """401, 403, or no token to be had."""
+
+
+class HubNotFound(HubError):
+    """404."""
+
+
+class HubConflict(HubError):
+    """409, 412."""
+
+
+class HubThrottled(HubError):
+    """429."""
+
+
+KINDS = {401: HubAuthError, 403: HubAuthError, 404: HubNotFound, 409: HubConflict, 412: HubConflict, 429: HubThrottled}
+
+
+def from_answer(what: str, status: int, headers, text: str) -> HubError:
+    """``what`` was asked of whom, for the message; ``text`` is the body as it came (azure-docs: Message, ExceptionMessage)."""
+    words, tracking = _words(text)
+    number = re.search(r"\b([45]\d{5})\b", text)
+    code = headers.get("iothub-errorcode") or (re.match(r"ErrorCode:(\w+)", words) or ["", ""])[1]
+    message = f"{what}: {status} {code}: {words[:TEXT_MOST]}".rstrip(": ")
+    return KINDS.get(status, HubError)(message, status, code, tracking, int(number[1]) if number else None)
+
+
+def _words(text: str) -> tuple[str, str]:
+    """(the message, the tracking id); a direct method's error is JSON in a text."""
+    try:
+        document = json.loads(text)
+        words = str(document.get("Message", text))
+        tracking = re.search(r"Tracking ID:\s*([\w-]+)", str(document.get("ExceptionMessage", "")))
+        if words.startswith("{"):
+            inner = json.loads(words)
+            return str(inner.get("message", words)), str(inner.get("trackingId", ""))
+        return words, tracking[1] if tracking else ""
+    except (ValueError, AttributeError):
+        return " ".join(text.split()), ""
+
+
+# What requests and azure-core say when a request cannot have left this machine
+NOT_SENT = (
+    "NewConnectionError",
+    "NameResolutionError",
+    "ConnectTimeout",
+    "Tunnel connection failed",
+    "certificate verify failed",
+)
+
+
+def unreachable(what: str, error: Exception, ca_file: str) -> HubUnreachable:
+    """``ca_file`` is the bundle that was trusted, for who has to look whether it is this machine that lacks the root."""
+    words = " ".join(repr(error).split())
+    if "certificate verify failed" in words:
+        if "expired" in words:
+            return HubUnreachable(f"{what}: its certificate is expired", "look at this machine's clock, then at the hub")
+        if "mismatch" in words or "doesn't match" in words:
+            return HubUnreachable(
+                f"{what}: its certificate is for another name", "is TLS intercepted, is this the hub's address?"
+            )
+        advice = f"its chain ends at no root of this control node's own bundle, {ca_file}; add it there or set REQUESTS_CA_BUNDLE"
+        return HubUnreachable(f"{what}: its certificate is not trusted here", advice)
+    if "NameResolutionError" in words:
+        return HubUnreachable(f"{what}: the name does not resolve", "check the hub's name and this machine's DNS")
+    if "Tunnel connection failed" in words and "403" in words:
+        return HubUnreachable(
+            f"{what}: the proxy refuses this name", "allow it at the proxy of HTTPS_PROXY; check the hub's name"
+        )
+    sent = not any(sign in words for sign in NOT_SENT)
+    if "timed out" in words.lower():
+        return HubUnreachable(f"{what}: no answer in time", "check firewall, proxy and the hub's IP rules", sent)
+    return HubUnreachable(f"{what}: no connection ({words[:TEXT_MOST]})", "check firewall, proxy (HTTPS_PROXY) and DNS", sent)
+
+
+__all__ = (
+    "HubAuthError",
+    "HubConflict",
+    "HubError",
+    "HubNotFound",
+    "HubThrottled",
+    "HubUnreachable",
+    "from_answer",
+    "unreachable",
+)
