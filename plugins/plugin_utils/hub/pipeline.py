@@ -12,11 +12,6 @@ import os
 from typing import Any
 from urllib.parse import quote
 
-from azure.core import PipelineClient
-from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.core.pipeline.policies import BearerTokenCredentialPolicy, HeadersPolicy, SansIOHTTPPolicy, UserAgentPolicy
-from azure.core.rest import HttpRequest
-
 from .credentials import SharedAccess
 from .errors import HubAuthError, HubError, from_answer, unreachable
 from .service import ANSWER_MOST, HubService, Page
@@ -25,24 +20,20 @@ API_VERSION = "2021-04-12"
 CONNECT_MOST = 10  # seconds
 
 
-class SharedAccessPolicy(SansIOHTTPPolicy):
-    """A fresh signature on every request; they cost nothing and never expire under way."""
-
-    def __init__(self, access: SharedAccess) -> None:
-        self._access = access
-
-    def on_request(self, request) -> None:
-        request.http_request.headers["Authorization"] = self._access.token()
-
-
 class PipelineHub(HubService):
     """``credential`` is SharedAccess or a TokenCredential; ``timeout`` in seconds is for one call."""
 
     def __init__(self, host: str, credential, scope: str, timeout: float) -> None:
+        try:
+            from azure.core import PipelineClient
+            from azure.core.pipeline.policies import BearerTokenCredentialPolicy, UserAgentPolicy
+        except ImportError as exc:
+            raise HubError(f"azure-core cannot be imported ({exc}): pip install azure-core azure-identity") from exc
         self.host, self._timeout = host, timeout
-        shared = isinstance(credential, SharedAccess)
-        proof = SharedAccessPolicy(credential) if shared else BearerTokenCredentialPolicy(credential, scope)
-        policies = [HeadersPolicy({"Accept": "application/json"}), UserAgentPolicy(base_user_agent="rootwave.iot"), proof]
+        self._access = credential if isinstance(credential, SharedAccess) else None
+        policies: list = [UserAgentPolicy(base_user_agent="rootwave.iot")]
+        if self._access is None:
+            policies.append(BearerTokenCredentialPolicy(credential, scope))
         self._client: PipelineClient = PipelineClient(f"https://{host}", policies=policies)
 
     def get_twin(self, device, module=None):
@@ -110,7 +101,13 @@ class PipelineHub(HubService):
             raise HubError(f"{method} {path} of {self.host}: the answer is not JSON", answer.status_code) from exc
 
     def _send(self, method: str, path: str, body: Any = None, headers: dict | None = None, longer: float = 0):
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
+        from azure.core.rest import HttpRequest
+
         what = f"{method} {path} of {self.host}"
+        headers = {"Accept": "application/json", **(headers or {})}
+        if self._access:  # a fresh signature each time: it costs nothing and never expires under way
+            headers["Authorization"] = self._access.token()
         request = HttpRequest(
             method, f"https://{self.host}{path}", params={"api-version": API_VERSION}, headers=headers, json=body
         )
