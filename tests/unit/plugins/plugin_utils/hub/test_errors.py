@@ -32,7 +32,7 @@ OFFLINE = {"Message": json.dumps(INNER), "ExceptionMessage": ""}
 )  # fmt: skip
 def test_answers(status, headers, body, kind, code, number, tracking):
     error = errors.from_answer("GET /twins/one of hub", status, headers, body if isinstance(body, str) else json.dumps(body))
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert (error.status, error.code, error.number, error.tracking_id) == (status, code, number, tracking)
     assert str(error).startswith(f"GET /twins/one of hub: {status}")
     assert error.advice in error.as_result()["msg"]

@@ -23,6 +23,14 @@ class Clock:
         self.now += seconds
 
 
+def given(answer: dict | Exception) -> dict:
+    match answer:
+        case Exception() as error:
+            raise error
+        case _:
+            return answer
+
+
 class Script:
     """A hub that answers as written: exceptions are raised, everything else is given."""
 
@@ -34,10 +42,7 @@ class Script:
     def __getattr__(self, name: str):
         def call(*_arguments):
             self.calls += 1
-            answer = self.answers.pop(0) if self.answers else {}
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+            return given(self.answers.pop(0) if self.answers else {})
 
         return call
 
