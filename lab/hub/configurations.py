@@ -100,6 +100,8 @@ class Configurations:
 
     def apply(self) -> None:
         """One cycle over all twins."""
+        if not self.known and not self._applied:
+            return
         for gone in set(self._applied) - set(self.hub.registry.twins):
             del self._applied[gone]
             self._store.delete(self.hub.name, "applied", gone)

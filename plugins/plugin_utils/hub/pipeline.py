@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from .credentials import SharedAccess
 from .errors import HubAuthError, HubError, from_answer, unreachable
+from .nodelay import mount
 from .service import ANSWER_MOST, HubService, Page
 
 API_VERSION = "2021-04-12"
@@ -27,6 +28,8 @@ class PipelineHub(HubService):
         try:
             from azure.core import PipelineClient
             from azure.core.pipeline.policies import BearerTokenCredentialPolicy, UserAgentPolicy
+            from azure.core.pipeline.transport import RequestsTransport
+            from requests import Session
         except ImportError as exc:
             raise HubError(f"azure-core cannot be imported ({exc}): pip install azure-core azure-identity") from exc
         self.host, self._timeout = host, timeout
@@ -34,7 +37,10 @@ class PipelineHub(HubService):
         policies: list = [UserAgentPolicy(base_user_agent="rootwave.iot")]
         if self._access is None:
             policies.append(BearerTokenCredentialPolicy(credential, scope))
-        self._client: PipelineClient = PipelineClient(f"https://{host}", policies=policies)
+        session = Session()
+        mount(session)
+        transport = RequestsTransport(session=session, session_owner=False)
+        self._client: PipelineClient = PipelineClient(f"https://{host}", policies=policies, transport=transport)
 
     def get_twin(self, device, module=None):
         return self._ask("GET", twin_path(device, module))

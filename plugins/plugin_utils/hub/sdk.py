@@ -12,6 +12,7 @@ from typing import Any
 
 from .credentials import SharedAccess
 from .errors import HubAuthError, HubError, from_answer, unreachable
+from .nodelay import mount
 from .pipeline import CONNECT_MOST, quoted, trusted_bundle
 from .service import ANSWER_MOST, HubService, Page
 
@@ -38,6 +39,7 @@ class SdkHub(HubService):
         self._api.config.retry_policy.retries = 0
         self._api.config.retry_policy.policy.status_forcelist = ()  # else a 5xx loses its body
         self._api.config.connection.timeout = CONNECT_MOST
+        self._api.config.session_configuration_callback = mount
 
     def get_twin(self, device, module=None):
         return self._twin("get_twin", device, module)
