@@ -7,6 +7,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from .config import ROOT
+
 
 def environment(config: dict, ca_file: Path) -> dict[str, str]:
     """``config`` is the hub process's configuration, ``ca_file`` holds the lab's roots."""
@@ -16,6 +18,7 @@ def environment(config: dict, ca_file: Path) -> dict[str, str]:
         "NO_PROXY": "",
         "REQUESTS_CA_BUNDLE": str(ca_file),
         "SSL_CERT_FILE": str(ca_file),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "playbooks" / "collections"),
         "AZURE_TENANT_ID": config["tenant"]["id"],
         "AZURE_CLIENT_ID": client["client_id"],
         "AZURE_CLIENT_SECRET": client["secret"],

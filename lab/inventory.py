@@ -74,7 +74,7 @@ def hosts_of(lab: Lab) -> dict:
     children: dict = {}
     for gateway in lab.gateways:
         group = children.setdefault(gateway.group, {"hosts": {}})
-        group["hosts"][gateway.name] = {"ansible_host": gateway.address}
+        group["hosts"][gateway.name] = {"ansible_host": gateway.address, "rootwave_device_id": gateway.name}
     variables = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(client_key(lab)),

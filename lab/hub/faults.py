@@ -3,6 +3,7 @@
 """Faults by name, for tests: what a hub or a network does wrong, when, how often.
 
 status (429, 5xx), latency, drop-tcp, continuation-expired: REST, by hub, method and path. index-lag: queries see the past.
+registry-shrinks: the device named by key is deleted behind a query's page.
 refuse-connack, lose-session, strict-twin-res, twin-status: devices. Chains and TLS versions are the listeners' (server.py).
 """
 
@@ -12,6 +13,7 @@ import re
 from dataclasses import dataclass, fields
 
 NAMES = ("status", "latency", "drop-tcp", "continuation-expired", "index-lag", "refuse-connack", "lose-session") + (
+    "registry-shrinks",
     "strict-twin-res",
     "twin-status",
 )
@@ -33,7 +35,8 @@ class Fault:
     count: int | None = None  # then so many fail; None for all
 
     def matches(self, facts: dict) -> bool:
-        exact = all(not getattr(self, name) or getattr(self, name) == facts.get(name) for name in ("hub", "method", "key"))
+        asked = [name for name in ("hub", "method", "key") if name in facts]
+        exact = all(not getattr(self, name) or getattr(self, name) == facts[name] for name in asked)
         return exact and (not self.path or re.search(self.path, facts.get("path", "")) is not None)
 
 

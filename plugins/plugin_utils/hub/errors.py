@@ -24,6 +24,7 @@ ADVICE = {
     "IotHubUnauthorized": "check key or certificate, and the clock: more than five minutes off is refused",
     "ServiceUnavailable": "wait and try again; see Azure's service health",
     "ServerError": "wait and try again; see Azure's service health",
+    "Shortfall": "or set on_shortfall: warn and take what there is",
 }
 BY_STATUS = {401: "IotHubUnauthorizedAccess", 429: "ThrottlingException", 503: "ServiceUnavailable"}
 

@@ -19,7 +19,8 @@ from .service import HubService
 
 BACKOFF, BACKOFF_MOST = 10.0, 60.0  # seconds after a 429
 RETRY, RETRY_MOST = 1.0, 30.0  # seconds after a 5xx or a lost connection
-HEADROOM = 0.95  # of the quota: the devices' own reported updates share it
+# Of the quota. Devices share reads and writes of twins; whoever else asks queries makes a 429, which is waited out
+HEADROOM, ALONE = 0.95, 0.995
 
 
 def rates(sku: str, units: int) -> dict[str, float]:
@@ -72,7 +73,7 @@ class ThrottledHub(HubService):
     def __init__(self, inner: HubService, sku: str, units: int, budget: float, clock=time.monotonic, sleep=time.sleep) -> None:
         self.inner, self.host, self._budget = inner, inner.host, budget
         self._clock, self._sleep = clock, sleep
-        self.rates = {kind: rate * HEADROOM for kind, rate in rates(sku, units).items()}
+        self.rates = {kind: rate * (ALONE if kind == "query" else HEADROOM) for kind, rate in rates(sku, units).items()}
         self._buckets = {kind: Bucket(rate, clock, sleep) for kind, rate in self.rates.items()}
         self.throttled = 0  # answers with 429, for who measures
 
