@@ -189,11 +189,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             taken[name] = device
             joined = name in self.inventory.hosts
             self.inventory.add_host(name)
-            for variable, value in variables.items():
-                self.inventory.set_variable(name, variable, wrap_var(value))
-            self.inventory.set_variable(name, "rootwave_hub", hub)
+            variables["rootwave_hub"] = hub
             if address:
-                self._address(name, variables.get("rootwave_tags"), address)
+                self._address(name, variables, address)
+            # The inventory's set_variable would mark each value with its origin: half a minute for a large hub
+            self.inventory.hosts[name].vars.update({variable: wrap_var(value) for variable, value in variables.items()})
             alike.place(name, joined)
 
     def _there(self):
@@ -207,17 +207,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 there[device] = name
         return there
 
-    def _address(self, name, tags, path):
+    def _address(self, name, variables, path):
         if "ansible_host" in self.inventory.hosts[name].vars:
             return
         try:
-            address = value_at(tags, path)
+            address = value_at(variables, ("rootwave_tags", *path))
         except KeyError:
             return
         if not isinstance(address, str) or not ADDRESS.fullmatch(address):
             self.display.warning(f"{name}: tag {'.'.join(path)} is no address and was not used")
             return
-        self.inventory.set_variable(name, "ansible_host", wrap_var(address))
+        variables["ansible_host"] = address
 
     def _say(self, text):
         self.display.display(text, stderr=True)  # standard output is ansible-inventory's answer

@@ -16,7 +16,6 @@ from typing import Any
 from .expression import key_of, path_alone, paths_of, value_at
 
 KNOWN_MOST = 50_000  # answers remembered for one entry
-DONE_TO_A_HOST = ("add_host", "add_child", "set_variable")
 
 
 class Recorder:
@@ -36,8 +35,8 @@ class Recorder:
         return self._inventory.add_child(group, child)
 
     def set_variable(self, host: str, name: str, value: Any) -> None:
-        self.done.append((None, name, value))
         self._inventory.set_variable(host, name, value)
+        self.done.append((None, name, self._inventory.hosts[host].vars[name]))  # as Ansible marks what comes from a plugin
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inventory, name)
@@ -98,7 +97,7 @@ class Alike:
             if name is None:
                 inventory.add_host(host, group)
             else:
-                inventory.set_variable(host, name, copy.deepcopy(value))
+                inventory.hosts[host].vars[name] = copy.deepcopy(value) if isinstance(value, (dict, list)) else value
 
     def _plain(self, entry: Entry, host: str, variables: dict) -> bool:
         """A variable that is a text of the twin as it stands: there may be as many of them as hosts."""
