@@ -21,12 +21,17 @@ options:
     type: list
     elements: str
     default: []
+  hostvars:
+    description:
+      - Ansible's variable of that name. Gateways that the inventory plugin P(rootwave.iot.hub#inventory) knows too get a
+        column with their connection state at the hub.
+    type: dict
 """
 
 EXAMPLES = r"""
 - name: Show the fleet
   ansible.builtin.debug:
-    msg: "{{ dict(rootwave_seen) | rootwave.iot.fleet_table(groups.all) }}"
+    msg: "{{ dict(rootwave_seen) | rootwave.iot.fleet_table(groups.all, hostvars) }}"
 """
 
 RETURN = r"""

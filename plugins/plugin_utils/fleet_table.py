@@ -7,10 +7,16 @@ from __future__ import annotations
 HEADER = ("gateway", "system", "old roots", "new roots", "endpoints verified by", "findings")
 
 
-def fleet_table(assessments: dict, inventory=()) -> list[str]:
-    """Lines; ``assessments`` maps a gateway to gateway_info's result, ``inventory`` is every host that could be a gateway."""
-    rows = [HEADER] + [_row(name, result) for name, result in assessments.items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+def fleet_table(assessments: dict, inventory=(), hostvars=None) -> list[str]:
+    """Lines; ``assessments`` maps a gateway to gateway_info's result, ``inventory`` is every host that could be a gateway.
+
+    ``hostvars`` of gateways that are hosts of the inventory plugin hub too add a column with what the hub says of them.
+    """
+    rows: list[tuple[str, ...]] = [HEADER] + [_row(name, result) for name, result in assessments.items()]
+    at_hub = {name: (hostvars or {}).get(name, {}).get("rootwave_connection_state") for name in assessments}
+    if any(at_hub.values()):
+        rows = [(*rows[0], "at the hub"), *((*row, at_hub[row[0]] or "unknown") for row in rows[1:])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     left = [host for host in inventory if host not in assessments]
