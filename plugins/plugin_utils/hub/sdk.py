@@ -13,7 +13,7 @@ from typing import Any
 from .credentials import SharedAccess
 from .errors import HubAuthError, HubError, from_answer, unreachable
 from .nodelay import mount
-from .pipeline import CONNECT_MOST, quoted, trusted_bundle
+from .rest import CONNECT_MOST, quoted, trusted_bundle
 from .service import ANSWER_MOST, HubService, Page
 
 MISSING = (
