@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.connect import connect
 
@@ -34,7 +36,7 @@ def figures() -> dict[str, float]:
             found[f"inventory_s3x{units}_over_quota"] = first / (DEVICES / PAGE / QUERIES / units)
             found[f"inventory_s3x{units}_seconds"], found[f"inventory_s3x{units}_cached_seconds"] = first, cached
     found["inventory_megabytes"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    with running("S1", 1) as (hub, _folder):
+    with running("S1", 1) as (hub, _folder), mock.patch.dict(os.environ, hub.environment, clear=True):
         found |= patch(hub)
     return {name: round(value, 4) for name, value in found.items()}
 
