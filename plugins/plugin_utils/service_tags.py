@@ -32,6 +32,18 @@ ONE_WAY = {
     "westindia": "southindia",
     "westus3": "eastus",
 }
+# Regions that the service tags call by another name than Azure Resource Manager (seen in the public files of 2025)
+ARM_NAMES = {
+    "brazilse": "brazilsoutheast",
+    "centralfrance": "francecentral",
+    "germanyn": "germanynorth",
+    "germanywc": "germanywestcentral",
+    "norwaye": "norwayeast",
+    "norwayw": "norwaywest",
+    "southfrance": "francesouth",
+    "switzerlandn": "switzerlandnorth",
+    "switzerlandw": "switzerlandwest",
+}
 
 
 class ServiceTagError(Exception):
@@ -76,9 +88,8 @@ def select(document: dict, cloud: str, regions: list[str], pairs: bool = True, i
     regional: dict[str, set[str]] = {}
     for name, properties in tags.items():
         if name.startswith(TAG + "."):
-            regional.setdefault(str(properties.get("region") or name.partition(".")[2]).lower(), set()).update(
-                _prefixes(name, properties)
-            )
+            region = _arm_name(str(properties.get("region") or name.partition(".")[2]))
+            regional.setdefault(region, set()).update(_prefixes(name, properties))
     wanted, unpaired = _regions(regions, pairs, set(regional))
     chosen = whole
     if wanted:
@@ -126,7 +137,7 @@ def record(selection: Selection) -> dict[str, Any]:
 
 def _regions(regions: list[str], pairs: bool, known: set[str]) -> tuple[list[str], list[str]]:
     """(regions with their pairs, regions without a known pair). A pair that the tag has no entry for adds nothing."""
-    wanted = [region.lower().replace(" ", "") for region in regions]
+    wanted = [_arm_name(region) for region in regions]
     missing = [region for region in wanted if region not in known]
     if missing:
         raise ServiceTagError(f"tag {TAG} has no region {', '.join(missing)}; it has {', '.join(sorted(known))}")
@@ -135,6 +146,11 @@ def _regions(regions: list[str], pairs: bool, known: set[str]) -> tuple[list[str
     found = pair_table()
     unpaired = [region for region in wanted if found.get(region) not in known]
     return sorted({*wanted, *(found[region] for region in wanted if region not in unpaired)}), unpaired
+
+
+def _arm_name(region: str) -> str:
+    name = region.lower().replace(" ", "")
+    return ARM_NAMES.get(name, name)
 
 
 def pair_table() -> dict[str, str]:

@@ -47,6 +47,14 @@ def test_a_region_without_a_pair_is_named():
     assert select(document, "public", ["eastus"]).unpaired == ("eastus",)
 
 
+@pytest.mark.parametrize("asked", ["germanywestcentral", "germanywc", "Germany West Central"])
+def test_the_tags_own_names_of_regions(asked):
+    document = changed()
+    document["values"][1]["properties"]["region"], document["values"][2]["properties"]["region"] = "germanywc", "germanyn"
+    both = select(document, "public", [asked])
+    assert both.regions == ("germanynorth", "germanywestcentral") and both.prefixes == (EAST, WEST, NOWHERE)
+
+
 def test_pairs_go_both_ways():
     table = pair_table()
     one_way = {one for one, other in table.items() if table.get(other) != one}
@@ -115,4 +123,6 @@ def test_real_files(path):
     assert set(everything.prefixes) == set(tag["properties"]["addressPrefixes"]) and len(everything.of_version(4)) > 300
     west = select(document, "public", ["westeurope"])
     assert west.regions == ("northeurope", "westeurope") and not west.unpaired
+    public = {region for region in pair_table() if not region.startswith(("china", "usgov", "usdod"))}
+    assert all(select(document, "public", [region]).unpaired == () for region in public)
     assert set(west.prefixes) < set(everything.prefixes) and len(west.prefixes) < 60
