@@ -18,6 +18,7 @@ from .cloud.imds import make_imds_app
 from .cloud.login import Tokens
 from .configurations import Configurations
 from .device import dps, hub_session
+from .device.dps_https import make_dps_app
 from .faults import Faults
 from .jobs import Jobs
 from .proxy import serve_proxy
@@ -75,14 +76,22 @@ class Dps:
 
     def __init__(self, world: World, config: dict) -> None:
         self.world, self.config, self.name = world, config, config["host"]
-        serve = functools.partial(dps.serve, world)
-        ports = {config["ports"]["mqtt"]: Behind(stream=serve), config["ports"]["https"]: Behind(stream=closed)}
-        self.front = Front(self.name, ports, config["listen"], config["chain"], world.chains, world.store)
+        self._runner = web.AppRunner(make_dps_app(world), access_log=None)
+        self.front: Front
 
+    async def start(self) -> None:
+        await self._runner.setup()
+        assert self._runner.server is not None
+        ports = {
+            self.config["ports"]["mqtt"]: Behind(stream=functools.partial(dps.serve, self.world)),
+            self.config["ports"]["https"]: Behind(protocol=self._runner.server),
+        }
+        self.front = Front(self.name, ports, self.config["listen"], self.config["chain"], self.world.chains, self.world.store)
+        await self.front.start()
 
-async def closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """After the handshake there is nothing: the lab's DPS speaks MQTT on 8883 only."""
-    writer.close()
+    async def close(self) -> None:
+        await self.front.close()
+        await self._runner.cleanup()
 
 
 class World:
@@ -108,8 +117,8 @@ class World:
             await hub.start()
             self._open.push_async_callback(hub.close)
         if self.dps:
-            await self.dps.front.start()
-            self._open.push_async_callback(self.dps.front.close)
+            await self.dps.start()
+            self._open.push_async_callback(self.dps.close)
         await self._start_cloud()
         proxy = self.config["proxy"]
         server = await serve_proxy(proxy["host"], proxy["port"], self.targets)

@@ -10,7 +10,7 @@ import time
 from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
-from ansible_collections.rootwave.iot.plugins.plugin_utils import gate
+from ansible_collections.rootwave.iot.plugins.plugin_utils import azure_blockers, gate
 from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import Asked, evidence_of
 
 # The registers that the roles fill
@@ -20,6 +20,7 @@ SPEC = {
     "waves": {"type": "dict", "required": True},
     "phase": {"type": "str", "required": True, "choices": ["stage", "retire", "revert"]},
     "undo": {"type": "str", "choices": ["stage", "retire"]},
+    "azure": {"type": "dict"},
     "closing": {"type": "bool", "default": False},
 }
 
@@ -39,6 +40,11 @@ class ActionModule(ActionBase):
         index, complaint = locate(batches, args["waves"]["hosts"], task_vars, args["closing"])
         if complaint:
             return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, (complaint,)), None)
+        against = [] if args["closing"] else against_in_azure(args, task_vars)
+        if against and not self._task.check_mode:
+            return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, tuple(against)), None)
+        for reason in against:
+            self._display.warning(f"would stop here: {reason}")
         if args["closing"]:
             if index + 1 < len(batches):
                 return {"changed": False, "verdict": "open", "msg": "the next batch's gate judges"}
@@ -122,6 +128,19 @@ def undone_phase(args):
     if args["undo"] is None:
         return None, "name the phase that is to be taken back: -e rootwave_undo=retire (or stage)"
     return args["undo"], None
+
+
+def against_in_azure(args, task_vars):
+    """What Azure itself says against retire; nothing where hub_info was not asked."""
+    if args["phase"] != "retire" or "hubs" not in (args["azure"] or {}):
+        return []
+    campaign, hostvars = args["campaign"], task_vars["hostvars"]
+    own = [endpoint for host in args["waves"]["hosts"] for endpoint in hostvars[host].get("rootwave_endpoints") or []]
+    listed = {endpoint["host"] for endpoint in [*campaign["endpoints"], *own]}
+    present = [anchor["name"] for anchor in campaign["present"]]
+    accepted = [item["finding"] for item in campaign["accept"]]
+    found = azure_blockers.blockers(args["azure"], listed, present, accepted)
+    return [f"{one.id}: {one.detail}" for one in found]
 
 
 def locate(batches, hosts, task_vars, closing):

@@ -35,7 +35,8 @@ class Arm:
 
     async def hubs(self, request: web.Request) -> web.Response:
         group = request.match_info.get("group", "").lower()
-        every = [hub for hub in self.world.hubs.values() if not group or hub.config["resource_group"].lower() == group]
+        known = [hub for hub in self.world.hubs.values() if not hub.config.get("hidden")]  # IoT Central hides its own
+        every = [hub for hub in known if not group or hub.config["resource_group"].lower() == group]
         first = int(request.query.get("$skiptoken", "0"))
         shown = [self._hub_document(hub, request) for hub in every[first : first + PAGE]]
         answer: dict = {"value": shown}

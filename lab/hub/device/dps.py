@@ -23,27 +23,58 @@ STATUS = "$dps/registrations/GET/iotdps-get-operationstatus/"
 RETRY_AFTER = 1  # seconds
 
 
+class Scope:
+    """One id scope behind the one device endpoint: a DPS's own, or that of an IoT Central application's hidden DPS."""
+
+    def __init__(self, config: dict) -> None:
+        self.id, self.keys, self.hubs = config.get("id_scope", ""), config.get("enrollments", {}), config.get("hubs", [])
+
+    def signed(self, registration: str, signature: str | None) -> bool:
+        key = self.keys.get(registration, "")
+        return bool(key) and sas.check_resource(signature, f"{self.id}/registrations/{registration}", key, time.time())
+
+    def hub(self, world, registration: str):
+        """The same one every time, by the registration's name."""
+        return world.hubs[self.hubs[zlib.crc32(registration.encode()) % len(self.hubs)]]
+
+    def state(self, world, registration: str) -> dict:
+        """What DPS knows of a registration: unassigned until its device has registered."""
+        hub = self.hub(world, registration)
+        if registration not in hub.registry.identities:
+            return {"registrationId": registration, "status": "unassigned"}
+        return {
+            "registrationId": registration,
+            "assignedHub": hub.name,
+            "deviceId": registration,
+            "status": "assigned",
+            "substatus": "initialAssignment",
+        }
+
+
+def scope_of(world, id_scope: str) -> Scope | None:
+    found = [Scope(item) for item in (world.config["dps"], *world.config.get("central", []))]
+    return next((scope for scope in found if id_scope and scope.id == id_scope), None)
+
+
 class DpsSession(Connection):
     def __init__(self, world, transport: Transport) -> None:
         super().__init__(transport)
-        self.world, self.config = world, world.config["dps"]
+        self.world, self.scope = world, Scope({})
         self.registration = ""
         self._operation = ""
 
     async def connect(self, packet: codec.Connect) -> tuple[int, bool]:
         parts = (packet.username or "").split("/")
-        scope = self.config["id_scope"]
-        if parts[:2] != [scope, "registrations"] or parts[2:3] != [packet.client_id]:
+        scope = scope_of(self.world, parts[0])
+        if scope is None or parts[1:3] != ["registrations", packet.client_id]:
             return codec.NOT_AUTHORIZED, False
-        key = self.config["enrollments"].get(packet.client_id, "")
-        resource = f"{scope}/registrations/{packet.client_id}"
         if self.transport.certificate is not None:
-            good = common_name(self.transport.certificate) == packet.client_id
+            good = packet.client_id in scope.keys and common_name(self.transport.certificate) == packet.client_id
         else:
-            good = bool(key) and sas.check_resource(packet.password, resource, key, time.time())
-        if not good or packet.client_id not in self.config["enrollments"]:
+            good = scope.signed(packet.client_id, packet.password)
+        if not good:
             return codec.NOT_AUTHORIZED, False
-        self.registration = packet.client_id
+        self.registration, self.scope = packet.client_id, scope
         return codec.ACCEPTED, False
 
     def allowed(self, name: str) -> bool:
@@ -78,22 +109,15 @@ class DpsSession(Connection):
         self.send(f"{RESULTS}{rest}", json.dumps(document).encode(), 1)
 
     def _assign(self) -> dict:
-        """The same hub every time, by the registration's name; the device is made there unless it exists."""
-        hubs = self.config["hubs"]
-        hub = self.world.hubs[hubs[zlib.crc32(self.registration.encode()) % len(hubs)]]
+        """The device is made at its hub unless it exists."""
+        hub = self.scope.hub(self.world, self.registration)
         if self.registration not in hub.registry.identities:
-            key = self.config["enrollments"][self.registration]
+            key = self.scope.keys[self.registration]
             authentication: dict = {"type": "sas", "symmetricKey": {"primaryKey": key, "secondaryKey": key}}
             if self.transport.certificate is not None:
                 authentication = {"type": "certificateAuthority"}
             hub.registry.create(self.registration, {"authentication": authentication})
-        return {
-            "registrationId": self.registration,
-            "assignedHub": hub.name,
-            "deviceId": self.registration,
-            "status": "assigned",
-            "substatus": "initialAssignment",
-        }
+        return self.scope.state(self.world, self.registration)
 
 
 async def serve(world, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -35,7 +35,7 @@ def probe(endpoint, trust, now, timeouts, offer="default", candidates=()):
     where Python cannot tell (before 3.10). More addresses than 16 are a failure of their own: none is passed over in silence.
     """
     attempt = _Attempt(endpoint, trust, now, offer, timeouts, candidates)
-    where = _proxy_of(endpoint.proxy) if endpoint.proxy else (endpoint.host, endpoint.port)
+    where = peer_of(endpoint)
     try:
         addresses = resolve(where[0], where[1], timeouts.dns)
     except OSError as exc:
@@ -48,6 +48,11 @@ def probe(endpoint, trust, now, timeouts, offer="default", candidates=()):
         )
         proofs.append(attempt.proof("dns", detail))
     return proofs
+
+
+def probe_address(endpoint, trust, now, timeouts, family, sockaddr):
+    """The Proof for this one address, whatever the endpoint's name resolves to."""
+    return _Attempt(endpoint, trust, now, "default", timeouts, ()).on(family, sockaddr)
 
 
 def resolve(host, port, timeout):
@@ -103,7 +108,7 @@ class _Attempt:
         """The Proof for one address."""
         address = sockaddr[0]
         try:
-            stream = self.connect(family, sockaddr)
+            stream = connect(self.endpoint, family, sockaddr, self.timeouts.tcp)
         except ProxyRefused as exc:
             return self.proof("proxy", str(exc), address)
         except OSError as exc:
@@ -116,18 +121,6 @@ class _Attempt:
             )
         with stream:
             return self.handshake(stream, family, sockaddr)
-
-    def connect(self, family, sockaddr):
-        stream = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            stream.settimeout(self.timeouts.tcp)
-            stream.connect(sockaddr)
-            if self.endpoint.proxy:
-                connect_through(stream, self.endpoint.host, self.endpoint.port, time.monotonic() + self.timeouts.tcp)
-        except BaseException:
-            stream.close()
-            raise
-        return stream
 
     def handshake(self, stream, family, sockaddr):
         address = sockaddr[0]
@@ -176,7 +169,7 @@ class _Attempt:
         for anchor in self.candidates:
             trust = Trust(anchor.name, cadata=anchor.pem)
             try:
-                with self.connect(family, sockaddr) as stream:
+                with connect(self.endpoint, family, sockaddr, self.timeouts.tcp) as stream:
                     shake_hands(stream, context_for(trust, self.offer), self.endpoint.host, self.timeouts.tls).close()
                 return anchor.sha256, anchor.subject
             except (OSError, ProxyRefused):
@@ -186,10 +179,24 @@ class _Attempt:
     def leaf_of(self, family, sockaddr):
         """The served leaf's SHA-256, for the report: a handshake that trusts nobody and sends nothing afterwards."""
         try:
-            with self.connect(family, sockaddr) as stream:
+            with connect(self.endpoint, family, sockaddr, self.timeouts.tcp) as stream:
                 return hashlib.sha256(served_leaf(stream, self.endpoint.host, self.timeouts.tls)).hexdigest()
         except (OSError, ProxyRefused):
             return ""
+
+
+def connect(endpoint, family, sockaddr, timeout):
+    """A connected socket, through the endpoint's proxy if it has one; raises OSError, ProxyRefused."""
+    stream = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        stream.settimeout(timeout)
+        stream.connect(sockaddr)
+        if endpoint.proxy:
+            connect_through(stream, endpoint.host, endpoint.port, time.monotonic() + timeout)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
 
 
 def context_for(trust, offer="default"):
@@ -261,10 +268,12 @@ def _words(error):
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _proxy_of(url):
-    """(host, port) of ``http://host:port``, whose form desired.py has checked."""
-    host, _colon, port = url[len("http://") :].rstrip("/").rpartition(":")
+def peer_of(endpoint):
+    """(host, port) to connect to: the endpoint itself, or its proxy ``http://host:port``, whose form desired.py has checked."""
+    if not endpoint.proxy:
+        return endpoint.host, endpoint.port
+    host, _colon, port = endpoint.proxy[len("http://") :].rstrip("/").rpartition(":")
     return host.strip("[]"), int(port)
 
 
-__all__ = ("context_for", "probe", "resolve", "served_leaf", "shake_hands")
+__all__ = ("connect", "context_for", "peer_of", "probe", "probe_address", "resolve", "served_leaf", "shake_hands")

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from .credentials import entra_credential
@@ -11,8 +13,14 @@ from .errors import HubError
 from .names import Cloud
 from .rest import RestClient
 
-SERVICE_TAGS = "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/serviceTags"
+SUBSCRIPTION = "/subscriptions/{subscription}/providers"
+SERVICE_TAGS = SUBSCRIPTION + "/Microsoft.Network/locations/{location}/serviceTags"
+HUBS = SUBSCRIPTION + "/Microsoft.Devices/IotHubs?api-version=2023-06-30-preview"
+CENTRAL = SUBSCRIPTION + "/Microsoft.IoTCentral/iotApps?api-version=2021-06-01"
 NETWORK_API_VERSION = "2023-09-01"
+PRIVATE_ENDPOINT = re.compile(
+    r"/subscriptions/[^/?#]+/resourceGroups/[^/?#]+/providers/Microsoft\.Network/privateEndpoints/[^/?#]+", re.I
+)
 PAGES_MOST = 100
 
 
@@ -25,21 +33,47 @@ class Arm:
 
     def service_tags(self, subscription: str, location: str) -> dict:
         """The Service Tag Discovery API's document, its pages put together; ``location`` only picks who answers."""
-        path = SERVICE_TAGS.format(subscription=subscription, location=location)
-        document = self._rest.ask("GET", path)
-        if not isinstance(document, dict) or not isinstance(document.get("values"), list):
-            raise HubError(f"{self.host} answers with no service tags document")
-        following = document.get("nextLink")
+        document, values = self._list(SERVICE_TAGS.format(subscription=subscription, location=location), "values")
+        return {**document, "values": values}
+
+    def central_applications(self, subscription: str) -> list[dict]:
+        """IoT Central applications as ARM shows them (azure rest-api iotcentral apps list-by-subscription)."""
+        return self._list(CENTRAL.format(subscription=subscription), "value")[1]
+
+    def root_flags(self, subscription: str) -> dict[str, str]:
+        """{hub's resource id in lower case: "v1" or "v2"} where ARM has properties.rootCertificate, which previews only do."""
+        found = {}
+        for hub in self._list(HUBS.format(subscription=subscription), "value")[1]:
+            root = (hub.get("properties") or {}).get("rootCertificate")
+            if isinstance(root, dict):
+                found[str(hub.get("id", "")).lower()] = "v2" if root.get("enableRootCertificateV2") else "v1"
+        return found
+
+    def private_endpoint(self, resource: str) -> list[str]:
+        """The addresses of a private endpoint, which its own DNS configuration names."""
+        if not PRIVATE_ENDPOINT.fullmatch(resource):
+            raise HubError(f"{resource!r} is no private endpoint's resource id")
+        document = self._rest.ask("GET", resource)
+        configurations = document.get("properties", {}).get("customDnsConfigs") or []
+        addresses = {address for one in configurations for address in one.get("ipAddresses") or []}
+        return sorted(addresses, key=ipaddress.ip_address)
+
+    def _list(self, path: str, items: str) -> tuple[dict, list]:
+        """(the first page's document, the items of all pages)."""
+        document = page = self._rest.ask("GET", path)
+        found: list = []
         for _page in range(PAGES_MOST):
+            if not isinstance(page, dict) or not isinstance(page.get(items), list):
+                raise HubError(f"{self.host} answers {path.partition('?')[0]} with no list of {items}")
+            found += page[items]
+            following = page.get("nextLink")
             if not following:
-                return document
+                return document, found
             parts = urlsplit(following)
             if parts.netloc != self.host:
                 raise HubError(f"{self.host} sends us on to {parts.netloc}; not followed")
             page = self._rest.ask("GET", f"{parts.path}?{parts.query}")
-            document["values"] = [*document["values"], *page["values"]]
-            following = page.get("nextLink")
-        raise HubError(f"{self.host} lists its service tags on more than {PAGES_MOST} pages")
+        raise HubError(f"{self.host} lists {path.partition('?')[0]} on more than {PAGES_MOST} pages")
 
 
 __all__ = ("Arm",)

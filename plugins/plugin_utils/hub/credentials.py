@@ -9,16 +9,21 @@ import binascii
 import hashlib
 import hmac
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from .errors import TEXT_MOST, HubAuthError, HubError, trusted_bundle, unreachable
 from .names import CLOUDS, Cloud, HubNames
 
 LIFETIME = 3600  # seconds of a shared access signature
 # AWX's Azure credential type puts these into a job's environment, azure-identity reads the others
 FROM_AWX = {"AZURE_TENANT": "AZURE_TENANT_ID", "AZURE_SECRET": "AZURE_CLIENT_SECRET"}
 AWX_CLOUDS = {"AzureCloud": "public", "AzureUSGovernment": "usgov", "AzureChinaCloud": "china"}
+# What azure-identity says of a credential that is not set up at all, and of a login that could not be asked
+ABSENT = ("unavailable", "not found", "not installed", "could not be found", "to be installed", "is required")
+ON_THE_WAY = ("certificate verify failed", "CA certificate bundle", "Unable to connect to proxy", "Failed to resolve")
 
 
 class CredentialError(Exception):
@@ -57,11 +62,27 @@ class SharedAccess:
         return f"HostName={self.host};SharedAccessKeyName={self.policy};SharedAccessKey={self.key}"
 
     def token(self, now: float | None = None) -> str:
-        """A signature for the whole hub (azure-docs iot-hub-dev-guide-sas)."""
-        resource, expiry = quote(self.host, safe=""), int((time.time() if now is None else now) + LIFETIME)
-        digest = hmac.new(base64.b64decode(self.key), f"{resource}\n{expiry}".encode(), hashlib.sha256).digest()
-        signature = quote(base64.b64encode(digest).decode(), safe="")
-        return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={quote(self.policy, safe='')}"
+        """A signature for the whole hub."""
+        return signature(self.host, self.policy, self.key, now)
+
+
+@dataclass(frozen=True)
+class DeviceAccess:
+    """A device's own key for its registration at DPS; ``resource`` is <id scope>/registrations/<registration id>."""
+
+    resource: str
+    key: str = field(repr=False)
+
+    def token(self) -> str:
+        return signature(self.resource, "registration", self.key)
+
+
+def signature(resource: str, policy: str, key: str, now: float | None = None) -> str:
+    """A shared access signature (azure-docs iot-hub-dev-guide-sas); ``key`` is base64."""
+    signed, expiry = quote(resource, safe=""), int((time.time() if now is None else now) + LIFETIME)
+    digest = hmac.new(base64.b64decode(key), f"{signed}\n{expiry}".encode(), hashlib.sha256).digest()
+    proof = quote(base64.b64encode(digest).decode(), safe="")
+    return f"SharedAccessSignature sr={signed}&sig={proof}&se={expiry}&skn={quote(policy, safe='')}"
 
 
 def cloud_of(name: str | None) -> Cloud:
@@ -73,14 +94,49 @@ def cloud_of(name: str | None) -> Cloud:
     return cloud
 
 
-def entra_credential(cloud: Cloud):
-    """azure-identity's DefaultAzureCredential: environment, workload identity, managed identity, az login, in its order."""
-    from azure.identity import DefaultAzureCredential
+class Entra:
+    """azure-identity's DefaultAzureCredential (environment, workload and managed identity, az login) with errors of this port."""
 
+    def __init__(self, authority: str) -> None:
+        try:
+            from azure.identity import DefaultAzureCredential
+        except ImportError as exc:
+            raise HubError(f"azure-identity cannot be imported ({exc}): pip install azure-identity", code="NoIdentity") from exc
+        self._authority = authority
+        try:
+            self._chain = DefaultAzureCredential(authority=authority)
+        except ValueError as exc:  # a tenant or an authority that cannot be one
+            raise HubError(f"no token from Microsoft Entra ID: {exc}", code="BadOptions") from exc
+
+    def get_token(self, *scopes: str, **options):
+        """azure-core's protocol TokenCredential."""
+        from azure.core.exceptions import ClientAuthenticationError
+
+        try:
+            return self._chain.get_token(*scopes, **options)
+        except (ClientAuthenticationError, OSError) as exc:
+            what = f"no token from Microsoft Entra ID, {self._authority}, for {scopes[0].removesuffix('/.default')}"
+            raise no_token(what, exc) from exc
+
+
+def no_token(what: str, error: Exception) -> HubError:
+    """What was tried, without azure-identity's many lines about what is not there."""
+    if any(sign in str(error) for sign in ON_THE_WAY):
+        return unreachable(what, error, trusted_bundle())
+    tried = [" ".join(line.split()) for line in str(error).splitlines() if line.startswith("\t")] or [str(error)]
+    told = "; ".join(line for line in tried if not any(sign in line for sign in ABSENT))
+    number = re.search(r"AADSTS\d+", told)
+    code = number[0] if number else "NoTenant" if "authority configuration" in told else "NoToken" if told else "NoIdentity"
+    words = told[:TEXT_MOST] or "neither environment, workload identity, managed identity nor az login has an identity"
+    return HubAuthError(f"{what}: {words}", code=code)
+
+
+def entra_credential(cloud: Cloud) -> Entra:
+    """Who the environment says that we are; raises HubError."""
     for theirs, ours in FROM_AWX.items():
         if os.environ.get(theirs) and not os.environ.get(ours):
             os.environ[ours] = os.environ[theirs]
-    return DefaultAzureCredential(authority=os.environ.get("AZURE_AUTHORITY_HOST") or cloud.authority)
+    return Entra(os.environ.get("AZURE_AUTHORITY_HOST") or cloud.authority)
 
 
-__all__ = ("CredentialError", "SharedAccess", "cloud_of", "entra_credential")
+__all__ = ("CredentialError", "DeviceAccess", "SharedAccess", "cloud_of", "entra_credential", "signature")

@@ -8,11 +8,10 @@ No retries here: what may be asked again, and when, is throttle.py's to decide, 
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
-from .credentials import SharedAccess
-from .errors import HubAuthError, HubError, from_answer, unreachable
+from .credentials import DeviceAccess, SharedAccess
+from .errors import HubError, from_answer, trusted_bundle, unreachable
 from .nodelay import mount
 from .service import ANSWER_MOST
 
@@ -20,7 +19,7 @@ CONNECT_MOST = 10  # seconds
 
 
 class RestClient:
-    """``credential`` is SharedAccess or a TokenCredential; ``timeout`` in seconds is for one call."""
+    """``credential`` is SharedAccess, DeviceAccess or a TokenCredential; ``timeout`` in seconds is for one call."""
 
     def __init__(self, host: str, credential, scope: str, timeout: float, api_version: str) -> None:
         try:
@@ -31,7 +30,7 @@ class RestClient:
         except ImportError as exc:
             raise HubError(f"azure-core cannot be imported ({exc}): pip install azure-core azure-identity") from exc
         self.host, self._timeout, self._version = host, timeout, api_version
-        self._access = credential if isinstance(credential, SharedAccess) else None
+        self._access = credential if isinstance(credential, (SharedAccess, DeviceAccess)) else None
         policies: list = [UserAgentPolicy(base_user_agent="rootwave.iot")]
         if self._access is None:
             policies.append(BearerTokenCredentialPolicy(credential, scope))
@@ -49,7 +48,7 @@ class RestClient:
             raise HubError(f"{method} {path} of {self.host}: the answer is not JSON", answer.status_code) from exc
 
     def send(self, method: str, path: str, body: Any = None, headers: dict | None = None, longer: float = 0):
-        from azure.core.exceptions import AzureError, ClientAuthenticationError
+        from azure.core.exceptions import AzureError
         from azure.core.rest import HttpRequest
 
         what = f"{method} {path} of {self.host}"
@@ -62,9 +61,7 @@ class RestClient:
         try:
             answer = self._client.send_request(request, stream=True, **most)
             text = read_limited(answer.iter_bytes(), what)
-        except ClientAuthenticationError as exc:
-            raise HubAuthError(f"{what}: no token from Microsoft Entra ID: {' '.join(str(exc).split())[:500]}") from exc
-        except AzureError as exc:
+        except (AzureError, OSError) as exc:  # OSError: requests has no bundle to verify with
             raise unreachable(what, exc, trusted_bundle()) from exc
         if answer.status_code >= 300:
             raise from_answer(what, answer.status_code, answer.headers, text.decode(errors="replace"))
@@ -91,13 +88,6 @@ def read_limited(chunks, what: str) -> bytes:
 def quoted(etag: str) -> str:
     """The hub wants its ETags in quotes, ``*`` too is taken so (RFC 9110, 8.8.3)."""
     return etag if etag == "*" else '"' + etag.strip('"') + '"'
-
-
-def trusted_bundle() -> str:
-    """The file that requests verifies servers with, for a message."""
-    import certifi
-
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
 
 
 __all__ = ("CONNECT_MOST", "RestClient", "quoted", "trusted_bundle")
