@@ -67,6 +67,29 @@ def test_modules(azure, one, device):
         one.get_twin(device, "nobody")
 
 
+def test_identities(one):
+    """A device and its module: made with keys of the hub's, changed under an ETag, gone with its twin."""
+    name = f"made-{uuid.uuid4().hex[:8]}"
+    device = one.put_identity(name, {"status": "enabled"})
+    assert len(base64.b64decode(device["authentication"]["symmetricKey"]["primaryKey"])) == 32
+    module = one.put_identity(name, {"authentication": {"type": "certificateAuthority"}}, module="rootwave")
+    assert (module["deviceId"], module["moduleId"], module["authentication"]["type"]) == (name, "rootwave", "certificateAuthority")
+    with pytest.raises(errors.HubConflict):
+        one.put_identity(name, {"status": "enabled"})
+    changed = one.put_identity(name, {"status": "disabled"}, device["etag"])
+    assert changed["status"] == "disabled"
+    with pytest.raises(errors.HubConflict):
+        one.put_identity(name, {"status": "enabled"}, "c3RhbGU=")
+    one.delete_identity(name, module="rootwave")
+    with pytest.raises(errors.HubNotFound):
+        one.get_identity(name, "rootwave")
+    one.delete_identity(name, changed["etag"])
+    with pytest.raises(errors.HubNotFound):
+        one.get_twin(name)
+    with pytest.raises(errors.HubNotFound):
+        one.delete_identity(name)
+
+
 def test_queries(azure, one):
     mark = uuid.uuid4().hex
     azure.seed({f"q-{mark}-{number:02d}": {"tags": {"mark": mark, "n": number}} for number in range(25)})

@@ -29,7 +29,7 @@ def connect(options: dict) -> ThrottledHub:
     try:
         host, credential, scope = _who(options)
     except (CredentialError, ValueError) as exc:
-        raise HubError(str(exc)) from exc
+        raise HubError(str(exc), code="BadOptions") from exc
     inner = _implementation(options["implementation"])(host, credential, scope, options["timeout"])
     return ThrottledHub(inner, options["sku"], options["units"], options["time_budget"])
 

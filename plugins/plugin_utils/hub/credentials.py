@@ -102,7 +102,7 @@ class Entra:
             from azure.identity import DefaultAzureCredential
         except ImportError as exc:
             raise HubError(f"azure-identity cannot be imported ({exc}): pip install azure-identity", code="NoIdentity") from exc
-        self._authority = authority
+        self._authority = authority.removeprefix("https://")
         try:
             self._chain = DefaultAzureCredential(authority=authority)
         except ValueError as exc:  # a tenant or an authority that cannot be one
@@ -124,7 +124,7 @@ def no_token(what: str, error: Exception) -> HubError:
     if any(sign in str(error) for sign in ON_THE_WAY):
         return unreachable(what, error, trusted_bundle())
     tried = [" ".join(line.split()) for line in str(error).splitlines() if line.startswith("\t")] or [str(error)]
-    told = "; ".join(line for line in tried if not any(sign in line for sign in ABSENT))
+    told = "; ".join(line for line in tried if "Authentication failed" in line or not any(sign in line for sign in ABSENT))
     number = re.search(r"AADSTS\d+", told)
     code = number[0] if number else "NoTenant" if "authority configuration" in told else "NoToken" if told else "NoIdentity"
     words = told[:TEXT_MOST] or "neither environment, workload identity, managed identity nor az login has an identity"

@@ -21,8 +21,8 @@ ADVICE = {
     "PreconditionFailed": "somebody else changed it meanwhile; read it again and start anew",
     "ThrottlingException": "the hub's quota is used up; wait, call less often, or add units",
     "ThrottlingMaxActiveJobCountExceeded": "another job is running on this hub; wait for its end",
-    "IotHubUnauthorizedAccess": "check the policy's key and rights, or the Entra identity's role on this hub (IoT Hub Data Reader, "
-    "Twin Contributor, Data Contributor) and that it is of this cloud; then this machine's clock",
+    "IotHubUnauthorizedAccess": "check the policy's key and rights, or the Entra identity's role on this hub "
+    "(IoT Hub Data Reader, Twin Contributor, Data Contributor) and that it is of this cloud; then this machine's clock",
     "IotHubUnauthorized": "check key or certificate, and the clock: more than five minutes off is refused",
     "ServiceUnavailable": "wait and try again; see Azure's service health",
     "ServerError": "wait and try again; see Azure's service health",
@@ -139,7 +139,6 @@ NOT_SENT = (
     "ConnectTimeout",
     "Tunnel connection failed",
     "certificate verify failed",
-    "ProxyError",
 )
 # Of a bundle that cannot be read (requests), and of one without a certificate (OpenSSL)
 NO_BUNDLE = ("TLS CA certificate bundle", "NO_CERTIFICATE_OR_CRL_FOUND")
@@ -171,7 +170,9 @@ def unreachable(what: str, error: Exception, ca_file: str) -> HubUnreachable:
         return HubUnreachable(f"{what}: the name does not resolve", "check the name, this machine's DNS, and HTTPS_PROXY")
     if "Tunnel connection failed" in words and "403" in words:
         return HubUnreachable(f"{what}: the proxy refuses this name", "allow it at the proxy of HTTPS_PROXY; check the name")
-    if "Unable to connect to proxy" in words:
+    if said := re.search(r"Tunnel connection failed: (\d+[\w ]*)", words):
+        return HubUnreachable(f"{what}: the proxy says {said[1]}", "check HTTPS_PROXY, its user and password too")
+    if "Unable to connect to proxy" in words and "NewConnectionError" in words:
         return HubUnreachable(f"{what}: the proxy does not answer", "check HTTPS_PROXY and the proxy itself")
     sent = not any(sign in words for sign in NOT_SENT)
     if "timed out" in words.lower():

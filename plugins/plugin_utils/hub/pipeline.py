@@ -35,6 +35,13 @@ class PipelineHub(HubService):
     def get_identity(self, device, module=None):
         return self._rest.ask("GET", "/devices/" + below(device, module))
 
+    def put_identity(self, device, document, etag=None, module=None):
+        body = {**document, "deviceId": device, **({"moduleId": module} if module else {})}
+        return self._rest.ask("PUT", "/devices/" + below(device, module), body, etag)
+
+    def delete_identity(self, device, etag="*", module=None):
+        self._rest.send("DELETE", "/devices/" + below(device, module), headers={"If-Match": quoted(etag)})
+
     def list_modules(self, device):
         return self._rest.ask("GET", f"/devices/{part(device)}/modules")
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from .credentials import SharedAccess
-from .errors import HubAuthError, HubError, from_answer, unreachable
+from .errors import HubError, from_answer, trusted_bundle, unreachable
 from .nodelay import mount
-from .rest import CONNECT_MOST, quoted, trusted_bundle
+from .rest import CONNECT_MOST, quoted
 from .service import ANSWER_MOST, HubService, Page
 
 MISSING = (
@@ -57,6 +57,15 @@ class SdkHub(HubService):
 
     def get_identity(self, device, module=None):
         return self._twin("get_identity", device, module)
+
+    def put_identity(self, device, document, etag=None, module=None):
+        body = {**document, "deviceId": device, **({"moduleId": module} if module else {})}
+        guard = None if etag is None else quoted(etag)
+        return self._twin("create_or_update_identity", device, module, body, guard)
+
+    def delete_identity(self, device, etag="*", module=None):
+        group, who = (self._api.modules, (device, module)) if module else (self._api.devices, (device,))
+        self._ask(group.delete_identity, *who, quoted(etag))
 
     def list_modules(self, device):
         return self._ask(self._api.modules.get_modules_on_device, device).json()
@@ -105,18 +114,17 @@ class SdkHub(HubService):
 
     def _ask(self, call, *arguments, longer: float = 0):
         """The requests.Response of one call of the SDK."""
-        from azure.core.exceptions import ClientAuthenticationError
         from msrest.exceptions import ClientException, HttpOperationError
 
         what = f"{call.__name__} {' '.join(one for one in arguments[:2] if isinstance(one, str))} of {self.host}"
         try:
             answer = call(*arguments, raw=True, timeout=(CONNECT_MOST, self._timeout + longer)).response
-        except ClientAuthenticationError as exc:
-            raise HubAuthError(f"{what}: no token from Microsoft Entra ID: {' '.join(str(exc).split())[:500]}") from exc
         except HttpOperationError as exc:
             raise from_answer(what, exc.response.status_code, exc.response.headers, exc.response.text) from exc
         except ClientException as exc:
             raise unreachable(what, exc.inner_exception or exc, trusted_bundle()) from exc
+        except OSError as exc:  # requests has no bundle to verify with
+            raise unreachable(what, exc, trusted_bundle()) from exc
         if len(answer.content) > ANSWER_MOST:
             raise HubError(f"{what}: the answer is longer than {ANSWER_MOST} bytes")
         return answer

@@ -49,6 +49,14 @@ class HubService(abc.ABC):
         """The registry's entry."""
 
     @abc.abstractmethod
+    def put_identity(self, device: str, document: dict, etag: str | None = None, module: str | None = None) -> dict:
+        """Create it without an etag (the hub makes keys that are not given), change it with one."""
+
+    @abc.abstractmethod
+    def delete_identity(self, device: str, etag: str = "*", module: str | None = None) -> None:
+        """With its twin, and a device with its modules."""
+
+    @abc.abstractmethod
     def list_modules(self, device: str) -> list[dict]:
         """The identities of a device's modules."""
 

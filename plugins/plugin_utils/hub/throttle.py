@@ -97,6 +97,13 @@ class ThrottledHub(HubService):
     def get_identity(self, device, module=None):
         return self._run("registry", self.inner.get_identity, device, module)
 
+    # Creating is not asked again: the first try may have made it, and the second would say that it exists
+    def put_identity(self, device, document, etag=None, module=None):
+        return self._run("registry", self.inner.put_identity, device, document, etag, module, again=etag is not None)
+
+    def delete_identity(self, device, etag="*", module=None):
+        return self._run("registry", self.inner.delete_identity, device, etag, module, again=False)
+
     def list_modules(self, device):
         return self._run("registry", self.inner.list_modules, device)
 
