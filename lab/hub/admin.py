@@ -85,6 +85,17 @@ class Admin:
         self._hub(body.get("hub")).registry.send(body["key"], {"body": body["body"], "properties": body.get("properties", {})})
         return web.json_response({})
 
+    async def past(self, request: web.Request) -> web.Response:
+        """{"hub", "events": [EventLog.put's arguments], "metrics": {name: [[epoch seconds, value]]}}"""
+        body = await request.json()
+        registry = self._hub(body.get("hub")).registry
+        for event in body.get("events", ()):
+            registry.events.put(**event)
+        for name, samples in body.get("metrics", {}).items():
+            for at, value in samples:
+                registry.metrics.record(name, value, at)
+        return web.json_response({})
+
     def _listening(self) -> web.Response:
         return web.json_response({name: front.listen for name, front in self.world.fronts.items()})
 
@@ -95,7 +106,7 @@ def make_admin_app(world: World) -> web.Application:
     app = web.Application(middlewares=[bad_request], client_max_size=BODY_MOST)
     app.add_routes([web.get(f"/{view.__name__}", view) for view in (admin.registry, admin.wait, admin.throttled)])
     changes = (admin.cutover, admin.serve, admin.drop, admin.fault, admin.clear, admin.expire_tokens, admin.trust_client)
-    app.add_routes([web.post(f"/{view.__name__}", view) for view in (*changes, admin.seed, admin.send)])
+    app.add_routes([web.post(f"/{view.__name__}", view) for view in (*changes, admin.seed, admin.send, admin.past)])
     return app
 
 

@@ -13,6 +13,7 @@ from .errors import HubError
 from .store import Store
 
 LOG = "connections"
+UNTOLD = {"module": None, "protocol": "Mqtt", "sdk": "", "auth": "sas", "address": "192.0.2.XXX", "tls": "TLSv1.2"}
 
 
 class EventLog:
@@ -21,23 +22,19 @@ class EventLog:
     def __init__(self, store: Store, hub: str) -> None:
         self._store, self._hub = store, hub
 
-    def add(self, operation: str, session, error: HubError | None = None, at: float | None = None) -> None:
+    def add(self, operation: str, session, error: HubError | None = None) -> None:
         """``operation`` is deviceConnect or deviceDisconnect; ``session`` tells who, how and from where."""
         device, _slash, module = session.key.partition("/")
-        document = {
-            "operation": operation,
-            "level": "Error" if error else "Informational",
-            "number": error.number if error else None,
-            "description": error.message if error else "",
-            "device": device,
-            "module": module or None,
-            "protocol": session.protocol,
-            "sdk": session.sdk,
-            "auth": session.auth,
-            "address": ".".join([*session.address.split(".")[:3], "XXX"]),
-            "tls": session.tls,
-        }
-        self._store.append(self._hub, LOG, time.time() if at is None else at, document)
+        how = {"protocol": session.protocol, "sdk": session.sdk, "auth": session.auth, "tls": session.tls}
+        address = ".".join([*session.address.split(".")[:3], "XXX"])
+        number, description = (error.number, error.message) if error else (None, "")
+        self.put(time.time(), operation, device, number, description, module=module or None, address=address, **how)
+
+    def put(self, at: float, operation: str, device: str, number: int | None = None, description: str = "", **more) -> None:
+        """One event as it is told; what ``more`` leaves out is as in UNTOLD."""
+        level = "Informational" if number is None else "Error"
+        told = {"operation": operation, "level": level, "number": number, "description": description, "device": device}
+        self._store.append(self._hub, LOG, at, {**told, **UNTOLD, **more})
 
     def rows(self, since: float, until: float) -> list[dict]:
         return [{"time": at, **document} for at, document in self._store.log(self._hub, LOG, since, until)]
@@ -49,8 +46,8 @@ class Metrics:
     def __init__(self, store: Store, hub: str) -> None:
         self._store, self._hub = store, hub
 
-    def record(self, name: str, value: float) -> None:
-        self._store.append(self._hub, name, time.time(), value)
+    def record(self, name: str, value: float, at: float | None = None) -> None:
+        self._store.append(self._hub, name, time.time() if at is None else at, value)
 
     def samples(self, name: str, since: float, until: float) -> list[tuple[float, float]]:
         """[(epoch seconds, value)], first what was in force at ``since``."""

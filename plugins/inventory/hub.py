@@ -93,10 +93,12 @@ import hashlib
 import json
 import os
 import re
+from functools import partial
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.rootwave.iot.plugins.plugin_utils.alike import Alike
+from ansible_collections.rootwave.iot.plugins.plugin_utils.all_or_nothing import all_or_nothing
 from ansible_collections.rootwave.iot.plugins.plugin_utils.expression import value_at
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.action import CONNECTION_STRING
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.connect import ARGUMENTS, connect
@@ -119,7 +121,7 @@ ADDRESS = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}")  # never an option f
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """See DOCUMENTATION. Hosts are added when all rows are there: Ansible keeps what a failed source has added."""
+    """See DOCUMENTATION. Hosts are added while pages arrive: it takes seconds, and the hub's quota makes us wait anyway."""
 
     NAME = "rootwave.iot.hub"
 
@@ -131,8 +133,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._read_config_data(path)
         try:
             query = TwinQuery(self.get_option("kind"), self.get_option("where"), self._wanted())
-            host, rows = self._rows(query, path, cache)
-            self._fill(host, query, rows)
+            self._load(query, path, cache)
         except HubError as exc:
             raise AnsibleParserError(f"{path}: {exc}; {exc.advice}") from exc
         except ValueError as exc:
@@ -147,8 +148,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             projections.append("tags." + self.get_option("address_tag"))
         return wanted_by([*composed, *keyed, *parents], projections)
 
-    def _rows(self, query, path, cache):
-        """(the hub's name, rows), from the cache if it may and can."""
+    def _load(self, query, path, cache):
+        """From the cache if it may and can, else from the hub."""
         options = self._hub_options()
         self.load_cache_plugin()
         about = json.dumps([options["hub"], query.text])
@@ -157,14 +158,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if wants_cache and cache:
             try:
                 kept = json.loads(self._cache[key])
-                return kept["hub"], kept["rows"]
+                host, rows = kept["hub"], kept["rows"]
             except (KeyError, TypeError, ValueError):
                 self.display.vv(f"{path}: nothing usable in the cache")
+            else:
+                self._fill(host, query, rows)
+                return
         hub = connect(options)
-        rows = load(hub, query, self._say, self._shortfall)
+        rows = load(hub, query, partial(self._fill, hub.host, query), self._say, self._shortfall)
         if wants_cache:
             self._cache[key] = json.dumps({"hub": hub.host, "rows": rows})
-        return hub.host, rows
 
     def _hub_options(self):
         """As plain values: azure-iot-hub takes no subclasses of str, which Ansible's are since 2.19."""
@@ -177,24 +180,26 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return json.loads(json.dumps(options))
 
     def _fill(self, hub, query, rows):
-        there = {} if query.kind == "modules" else self._there()
-        alike, taken = Alike(self), {}
-        address = tuple(self.get_option("address_tag").split(".")) if self.get_option("address_tag") else ()
-        for row in rows:
-            variables = query.variables(row)
-            device, module = variables["rootwave_device_id"], variables.get("rootwave_module_id")
-            name = there.get(device) or safe(f"{device}.{module}" if module else device)
-            if name in taken:
-                raise ValueError(f"{name} would be the host of {taken[name]} and of {device}")
-            taken[name] = device
-            joined = name in self.inventory.hosts
-            self.inventory.add_host(name)
-            variables["rootwave_hub"] = hub
-            if address:
-                self._address(name, variables, address)
-            # The inventory's set_variable would mark each value with its origin: half a minute for a large hub
-            self.inventory.hosts[name].vars.update({variable: wrap_var(value) for variable, value in variables.items()})
-            alike.place(name, joined)
+        """A host of each row, none when one cannot be or when the rows end with an exception."""
+        with all_or_nothing(self.inventory):
+            there = {} if query.kind == "modules" else self._there()
+            alike, taken = Alike(self), {}
+            address = tuple(self.get_option("address_tag").split(".")) if self.get_option("address_tag") else ()
+            for row in rows:
+                variables = query.variables(row)
+                device, module = variables["rootwave_device_id"], variables.get("rootwave_module_id")
+                name = there.get(device) or safe(f"{device}.{module}" if module else device)
+                if name in taken:
+                    raise ValueError(f"{name} would be the host of {taken[name]} and of {device}")
+                taken[name] = device
+                joined = name in self.inventory.hosts
+                self.inventory.add_host(name)
+                variables["rootwave_hub"] = hub
+                if address:
+                    self._address(name, variables, address)
+                # The inventory's set_variable would mark each value with its origin: half a minute for a large hub
+                self.inventory.hosts[name].vars.update({variable: wrap_var(value) for variable, value in variables.items()})
+                alike.place(name, joined)
 
     def _there(self):
         """{device: name of the host that an earlier source has for it}"""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .expression import Path, paths_of
@@ -15,6 +15,8 @@ from .hub.throttle import ThrottledHub
 
 PAGE = 100  # twins; the most a query's page holds (azure-docs iot-hub-devguide-query-language)
 TELL_FROM, TELL_EVERY = 5.0, 30.0  # seconds
+CHANGED = "it changed meanwhile, or its query index is late (seconds, in bad times half an hour); load it again"
+Fill = Callable[[Iterable[dict]], None]
 SOURCES = {"devices": "devices", "modules": "devices.modules", "edge": "devices"}
 # Our variables and where they are in a twin
 FIXED: dict[str, Path] = {
@@ -79,41 +81,47 @@ def wanted_by(texts: Iterable[Any], projections: Iterable[str]) -> list[Path]:
     return wanted
 
 
-def load(hub: ThrottledHub, query: TwinQuery, say: Callable[[str], None], complain: Callable[[str], None]) -> list[dict]:
-    """All rows. ``complain`` is told of numbers that do not agree and may raise; raises HubError."""
-    before = query.count(hub)
-    eta = hub.eta("query", math.ceil(before / PAGE))
-    if eta >= TELL_FROM:
-        say(f"{hub.host}: {before} {query.kind}, {PAGE} a page: at least {eta:.0f} s by the hub's quota ({query.text[:200]})")
-    rows = _all_rows(hub, query, before, say)
-    after = query.count(hub)
-    unique = {(row.get("c0"), row.get("c1") if query.kind == "modules" else None) for row in rows}
-    if not len(rows) == len(unique) == before == after:
-        complain(
-            f"{hub.host} listed {len(unique)} {query.kind} in {len(rows)} rows, but had {before} before and {after} after: it "
-            "changed meanwhile, or its query index is late (seconds, in bad times half an hour); load it again"
-        )
-    return rows
+def load(
+    hub: ThrottledHub, query: TwinQuery, fill: Fill, say: Callable[[str], None], complain: Callable[[str], None]
+) -> list[dict]:
+    """All rows, which ``fill`` has had one by one while their pages arrived; raises HubError and what ``fill`` raises.
 
-
-def _all_rows(hub: ThrottledHub, query: TwinQuery, total: int, say: Callable[[str], None]) -> list[dict]:
-    """A continuation token that ran out costs one new start, no more."""
+    Iterating the rows raises when they are not all; ``fill`` then undoes what it has done. It is called once more when a
+    continuation token ran out. ``complain`` is told of numbers that do not agree and may raise.
+    """
     for last in (False, True):
         rows: list[dict] = []
-        told = time.monotonic()
         try:
-            for page in hub.pages(query.text, PAGE):
-                rows += page.items
-                if time.monotonic() - told >= TELL_EVERY:
-                    told = time.monotonic()
-                    left = hub.eta("query", math.ceil(max(0, total - len(rows)) / PAGE))
-                    say(f"{hub.host}: {len(rows)} of {total} {query.kind}, {left:.0f} s left at the least")
+            fill(_arriving(hub, query, rows, say, complain))
             return rows
         except HubError as exc:
             if last or exc.status != 400 or "continuation" not in str(exc).lower():
                 raise
             say(f"{hub.host}: the query's continuation token ran out after {len(rows)} {query.kind}; starting again")
     raise AssertionError("the last try returns or raises")
+
+
+def _arriving(hub: ThrottledHub, query: TwinQuery, rows: list[dict], say, complain) -> Iterator[dict]:
+    """Each row as it arrives, also put into ``rows``. The work is done in the time that the hub's quota makes us wait."""
+    before, seen, told = query.count(hub), set(), time.monotonic()
+    eta = hub.eta("query", math.ceil(before / PAGE))
+    if eta >= TELL_FROM:
+        say(f"{hub.host}: {before} {query.kind}, {PAGE} a page: at least {eta:.0f} s by the hub's quota ({query.text[:200]})")
+    for page in hub.pages(query.text, PAGE):
+        for row in page.items:
+            identity = row.get("c0"), row.get("c1") if query.kind == "modules" else None
+            if identity in seen:
+                complain(f"{hub.host} listed {'/'.join(filter(None, identity))} twice: {CHANGED}")
+            seen.add(identity)
+            rows.append(row)
+            yield row
+        if time.monotonic() - told >= TELL_EVERY:
+            told = time.monotonic()
+            left = hub.eta("query", math.ceil(max(0, before - len(rows)) / PAGE))
+            say(f"{hub.host}: {len(rows)} of {before} {query.kind}, {left:.0f} s left at the least")
+    after = query.count(hub)
+    if not len(seen) == before == after:
+        complain(f"{hub.host} listed {len(seen)} {query.kind}, but had {before} before and {after} after: {CHANGED}")
 
 
 def _queryable(path: Path) -> Path:

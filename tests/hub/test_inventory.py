@@ -34,13 +34,23 @@ def fleet():
 
 
 @pytest.fixture
+def earlier(fleet, tmp_path) -> Path:
+    """A source with the first device, in groups that the hub's devices come into as well."""
+    gateways = {"gateway-1": {"rootwave_device_id": f"{fleet}-000", "rootwave_tags": {"mine": True}}, "gateway-2": {}}
+    sites = {"vars": {"kept": 1}, "children": {"oslo": {"hosts": gateways}}}
+    path = tmp_path / "hosts.yml"
+    path.write_text(yaml.safe_dump({"all": {"children": {"sites": sites, "off": {"hosts": {"gateway-2": {"x": [1]}}}}}}))
+    return path
+
+
+@pytest.fixture
 def listed(azure, fleet, tmp_path):
-    def load(*earlier, environment=(), **options) -> Listed:
+    def load(*earlier, environment=(), flags=(), **options) -> Listed:
         path = tmp_path / "a.hub.yml"
         path.write_text(yaml.safe_dump({"plugin": "rootwave.iot.hub", **default(azure, fleet), **options}))
         sources = [argument for source in (*earlier, path) for argument in ("-i", source)]
         strict = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true", **dict(environment)}
-        done = run([INVENTORY, "--list", *sources], {**azure.environment, **strict})
+        done = run([INVENTORY, "--list", *flags, *sources], {**azure.environment, **strict})
         found = json.loads(done.stdout, object_hook=plain) if done.returncode == 0 else {}
         hosts = found.pop("_meta", {}).get("hostvars", {})
         groups = {name: sorted(group["hosts"]) for name, group in found.items() if "hosts" in group}
@@ -169,6 +179,42 @@ def test_continuation_expired(azure, listed, fleet):
     assert len(again.hosts) == 150 and "starting again" in again.output
     azure.fault("continuation-expired")
     assert "continuation token is expired" in listed().output
+
+
+LAST_FAILS = "1 // (0 if rootwave_device_id.endswith('-149') else 1) == 1"
+
+
+@pytest.mark.parametrize(
+    "fault, options, devices, words",
+    [
+        ({"name": "status", "status": 500, "path": "^/devices/query", "after": 2}, {"time_budget": 1}, (), "500"),  # the last page
+        ({"name": "registry-shrinks", "key": "-149", "after": 1, "count": 1}, {}, (), "changed meanwhile"),
+        ({"name": "continuation-expired"}, {}, (), "continuation token is expired"),
+        ({}, {"compose": {"last": LAST_FAILS}}, (), "Could not set last"),
+        ({}, {"groups": {"off": LAST_FAILS}}, (), "-149 to group off"),
+        ({}, {}, (":149", "_149"), "would be the host of"),
+    ],
+)
+def test_a_failed_load_leaves_what_was_there(azure, listed, fleet, earlier, fault, options, devices, words):
+    """All that ansible-inventory prints is compared; then the cause is gone, and the same load changes that."""
+    ids = [*(f"-{number:03}" for number in range(150)), *devices]
+    seed(azure, fleet, {fleet + one: {"tags": {"site": "north"}} for one in ids})
+    fill = {
+        "keyed_groups": [{"key": "rootwave_tags.site", "prefix": "site", "parent_group": "sites"}],
+        "groups": {"off": "rootwave_connection_state == 'Disconnected'"},
+        "environment": {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "false"},
+        "flags": ["--export"],
+    }
+    before = run([INVENTORY, "--list", "--export", "-i", earlier], azure.environment).stdout
+    if fault:
+        azure.fault(**{**fault, **({"key": fleet + fault["key"]} if "key" in fault else {})})
+    failed = listed(earlier, **{**fill, **options})
+    assert failed.code == 0 and words in " ".join(failed.output.split()), failed.output
+    assert failed.text == before
+    azure.clear()
+    mended = listed(earlier, **fill, where=f"tags.fleet = '{fleet}' AND NOT STARTSWITH(deviceId, '{fleet}_')")
+    assert mended.groups["off"][-1] == "gateway-2" and "gateway-1" in mended.groups["site_north"], mended.output
+    assert mended.hosts["gateway-1"]["rootwave_tags"] == {"site": "north"} and len(mended.hosts) == len(set(ids) - {"_149"}) + 1
 
 
 def test_cache(azure, listed, fleet, tmp_path):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import bisect
 import statistics
 import time
 from collections.abc import Callable
@@ -21,15 +22,15 @@ AGGREGATIONS: dict[str, Callable[[list], float]] = {"average": statistics.fmean,
 
 
 def timeseries(hub, name: str, since: float, until: float, aggregation: str) -> dict:
-    """One metric in Azure Monitor's shape; ``aggregation`` is Average, Minimum or Maximum, one value for each minute."""
+    """One metric in Azure Monitor's shape; ``aggregation`` is one or more of Average, Minimum, Maximum, for each minute."""
     samples, data, at = hub.registry.metrics.samples(name, since, until), [], since
+    times, wanted = [when for when, _value in samples], [one.strip().lower() for one in aggregation.split(",")]
     while at < until:
-        known = [value for when, value in samples if when < at + MINUTE]
-        inside = [value for when, value in samples if at <= when < at + MINUTE]
-        values = inside + known[-1:]
+        first, end = bisect.bisect_left(times, at), bisect.bisect_left(times, at + MINUTE)
+        values = [value for _when, value in samples[first:end] + samples[max(0, end - 1) : end]]
         point: dict = {"timeStamp": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         if values:
-            point[aggregation.lower()] = AGGREGATIONS[aggregation.lower()](values)
+            point |= {one: AGGREGATIONS[one](values) for one in wanted}
         data.append(point)
         at += MINUTE
     series = [{"metadatavalues": [], "data": data}]
