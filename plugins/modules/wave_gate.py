@@ -51,9 +51,9 @@ options:
     choices: [stage, retire]
   azure:
     description:
-      - What M(rootwave.iot.hub_info) returned. With it V(retire) is not opened while a hub is known that no endpoint names, a front
-        end serves a chain that no present anchor verifies, front ends do not agree, or something could not be seen. Each is named by
-        an id that the campaign can accept.
+      - What M(rootwave.iot.hub_info) returned. With it V(retire) is not opened while a hub is known that no endpoint names, a
+        front end serves a chain that no present anchor verifies, front ends do not agree, or something could not be seen. Each is
+        named by an id that the campaign can accept.
     type: dict
   closing:
     description:

@@ -73,7 +73,11 @@ def test_identities(one):
     device = one.put_identity(name, {"status": "enabled"})
     assert len(base64.b64decode(device["authentication"]["symmetricKey"]["primaryKey"])) == 32
     module = one.put_identity(name, {"authentication": {"type": "certificateAuthority"}}, module="rootwave")
-    assert (module["deviceId"], module["moduleId"], module["authentication"]["type"]) == (name, "rootwave", "certificateAuthority")
+    assert (module["deviceId"], module["moduleId"], module["authentication"]["type"]) == (
+        name,
+        "rootwave",
+        "certificateAuthority",
+    )
     with pytest.raises(errors.HubConflict):
         one.put_identity(name, {"status": "enabled"})
     changed = one.put_identity(name, {"status": "disabled"}, device["etag"])

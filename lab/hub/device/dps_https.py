@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The device provisioning service over HTTPS: where a device is assigned (azure rest-api iot-dps device-registration-status-lookup)."""
+"""The device provisioning service over HTTPS: where a device is assigned.
+
+Source: azure rest-api iot-dps device, device-registration-status-lookup.
+"""
 
 from __future__ import annotations
 

@@ -168,10 +168,12 @@ def unreachable(what: str, error: Exception, ca_file: str) -> HubUnreachable:
         return HubUnreachable(f"{what}: its certificate is not trusted here", advice)
     if "NameResolutionError" in words or "Failed to resolve" in words:
         return HubUnreachable(f"{what}: the name does not resolve", "check the name, this machine's DNS, and HTTPS_PROXY")
-    if "Tunnel connection failed" in words and "403" in words:
-        return HubUnreachable(f"{what}: the proxy refuses this name", "allow it at the proxy of HTTPS_PROXY; check the name")
     if said := re.search(r"Tunnel connection failed: (\d+[\w ]*)", words):
-        return HubUnreachable(f"{what}: the proxy says {said[1]}", "check HTTPS_PROXY, its user and password too")
+        if said[1].startswith("403"):
+            return HubUnreachable(f"{what}: the proxy refuses this name", "allow it at the proxy of HTTPS_PROXY; check the name")
+        return HubUnreachable(
+            f"{what}: the proxy says {said[1]}", "check HTTPS_PROXY, its user and password, and the proxy itself"
+        )
     if "Unable to connect to proxy" in words and "NewConnectionError" in words:
         return HubUnreachable(f"{what}: the proxy does not answer", "check HTTPS_PROXY and the proxy itself")
     sent = not any(sign in words for sign in NOT_SENT)

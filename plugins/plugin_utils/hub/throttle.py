@@ -49,14 +49,17 @@ class Bucket:
         self._next = clock()
         self._lock = threading.Lock()
 
-    def take(self) -> None:
-        """Wait for one's turn."""
+    def take(self, until: float) -> bool:
+        """Wait for one's turn; False at once, and no turn is used up, when it would come after ``until``."""
         with self._lock:
             now = self._clock()
             turn = max(self._next, now)
+            if turn > until:
+                return False
             self._next = turn + 1 / self._rate
         if turn > now:
             self._sleep(turn - now)
+        return True
 
     def pause(self, seconds: float) -> None:
         """Nobody's turn comes before so many seconds are over."""
@@ -145,7 +148,9 @@ class ThrottledHub(HubService):
     def _run(self, kind: str, call: Callable[..., Any], *arguments, again: bool = True) -> Any:
         end, bucket, tries = self._clock() + self._budget, self._buckets[kind], 0
         while True:
-            bucket.take()
+            if not bucket.take(end):  # others were refused, and all wait for the quota together
+                message = f"{call.__name__} of {self.host}: the hub's quota leaves no turn within {self._budget:.0f} s"
+                raise HubThrottled(message, 429, "ThrottlingException")
             try:
                 return call(*arguments)
             except HubError as exc:

@@ -103,6 +103,16 @@ def test_budget_ends_it():
     assert clock.now <= 100 and 1 < script.calls < 10
 
 
+def test_waiting_behind_anothers_429_is_part_of_the_budget():
+    hub, script, clock = throttled(failing(429), budget=2)
+    for _each in range(2):
+        with pytest.raises(errors.HubThrottled):
+            hub.get_twin("one")
+    assert script.calls == 1 and clock.now <= 2
+    clock.sleep(15)  # the pause is over
+    assert hub.get_twin("one") == {} and script.calls == 2
+
+
 @pytest.mark.parametrize("error", [failing(500), failing(503), errors.HubUnreachable("lost", "look", sent=True)])
 def test_safe_calls_are_repeated(error):
     hub, script, _clock = throttled(error, {})
