@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m lab
 # containers with systemd and a network of their own need root
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --non-interactive)
 
-.PHONY: demo test bench lint sanity unit hub system molecule lab-up lab-down
+.PHONY: demo test bench docs lint sanity unit hub system molecule lab-up lab-down
 
 demo: $(READY)
 	$(BIN)/python -m lab.demo
@@ -19,6 +19,9 @@ test: $(READY) lint sanity unit hub system molecule
 bench: $(READY)
 	$(AS_ROOT) env PYTHONPATH=playbooks/collections $(BIN)/python -m tests.bench
 
+docs: $(READY)
+	$(BIN)/python -m tests.plugin_docs
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,6 +30,7 @@ lint: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=playbooks/collections ANSIBLE_INVENTORY=inventories/example \
 	  $(BIN)/ansible-lint --offline
 	$(BIN)/antsibull-changelog lint
+	$(BIN)/python -m tests.plugin_docs --check
 
 sanity: $(READY)
 	$(BIN)/python -m tests.run_sanity
