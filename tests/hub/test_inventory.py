@@ -187,7 +187,7 @@ LAST_FAILS = "1 // (0 if rootwave_device_id.endswith('-149') else 1) == 1"
 @pytest.mark.parametrize(
     "fault, options, devices, words",
     [
-        ({"name": "status", "status": 500, "path": "^/devices/query", "after": 2}, {"time_budget": 1}, (), "500"),  # the last page
+        ({"name": "status", "status": 500, "path": "^/devices/query", "after": 2}, {"time_budget": 1}, (), "500"),  # last page
         ({"name": "registry-shrinks", "key": "-149", "after": 1, "count": 1}, {}, (), "changed meanwhile"),
         ({"name": "continuation-expired"}, {}, (), "continuation token is expired"),
         ({}, {"compose": {"last": LAST_FAILS}}, (), "Could not set last"),
