@@ -13,7 +13,7 @@ description:
   - The log is paired into drops that a connect followed and drops that none followed. Renewals of SAS tokens are counted
     apart.
   - A device that rejects the hub's certificate leaves no error in the hub's log. It drops, and no connect follows. So the
-    absence is looked for, and RV(logs.gone[].attempts) says whether anything reached the hub since; an attempt that did is no
+    absence is looked for, and C(attempts) in RV(logs) says whether anything reached the hub since; an attempt that did is no
     trouble with a root.
   - Evidence that is missing or incomplete is named with a remedy and never passes.
   - Reads only. Runs on the control node.
@@ -168,7 +168,7 @@ devices:
       last_activity_time: null
       fresh: true
 counts:
-  description: How many there are; each identity is in one of the numbers beside RV(counts.total).
+  description: How many there are; each identity is in one of the numbers beside C(total).
   returned: success
   type: dict
   sample: {total: 24, connected: 22, disconnected: 1, disabled: 1, absent: 0}
@@ -195,7 +195,7 @@ logs:
       description:
         - Who dropped and did not connect again within O(grace), or only tries and is refused, and is not connected by a fresh
           read.
-        - Code, name and meaning are those of the latest refusal, else those of the drop. RV(logs.gone[].attempts) is how many
+        - Code, name and meaning are those of the latest refusal, else those of the drop. C(attempts) in RV(logs) is how many
           tries reached the hub since.
       type: list
       elements: dict

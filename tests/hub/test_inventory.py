@@ -23,7 +23,7 @@ class Listed(NamedTuple):
     code: int
     hosts: dict
     groups: dict
-    output: str
+    output: str  # without its line breaks: versions of Ansible differ in them
     text: str  # as it was printed
 
 
@@ -54,7 +54,7 @@ def listed(azure, fleet, tmp_path):
         found = json.loads(done.stdout, object_hook=plain) if done.returncode == 0 else {}
         hosts = found.pop("_meta", {}).get("hostvars", {})
         groups = {name: sorted(group["hosts"]) for name, group in found.items() if "hosts" in group}
-        return Listed(done.returncode, hosts, groups, done.stderr, done.stdout)
+        return Listed(done.returncode, hosts, groups, " ".join(done.stderr.split()), done.stdout)
 
     return load
 
@@ -209,12 +209,12 @@ def test_a_failed_load_leaves_what_was_there(azure, listed, fleet, earlier, faul
     if fault:
         azure.fault(**{**fault, **({"key": fleet + fault["key"]} if "key" in fault else {})})
     failed = listed(earlier, **{**fill, **options})
-    assert failed.code == 0 and words in " ".join(failed.output.split()), failed.output
+    assert failed.code == 0 and words in failed.output, failed.output
     assert failed.text == before
     azure.clear()
     mended = listed(earlier, **fill, where=f"tags.fleet = '{fleet}' AND NOT STARTSWITH(deviceId, '{fleet}_')")
     assert mended.groups["off"][-1] == "gateway-2" and "gateway-1" in mended.groups["site_north"], mended.output
-    assert mended.hosts["gateway-1"]["rootwave_tags"] == {"site": "north"} and len(mended.hosts) == len(set(ids) - {"_149"}) + 1
+    assert mended.hosts["gateway-1"]["rootwave_tags"] == {"site": "north"} and f"{fleet}-148" in mended.hosts
 
 
 def test_cache(azure, listed, fleet, tmp_path):
@@ -247,5 +247,5 @@ def test_eta_before_a_long_load(azure, listed, fleet):
 def test_bad_options(azure, listed, fleet, options, words):
     seed(azure, fleet, {f"{fleet}-1": {}})
     refused = listed(**options)
-    assert refused.code != 0 and words in " ".join(refused.output.split()), refused.output
+    assert refused.code != 0 and words in refused.output, refused.output
     assert azure.connection_string.rpartition("SharedAccessKey=")[2] not in refused.output

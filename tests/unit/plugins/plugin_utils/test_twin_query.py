@@ -19,7 +19,7 @@ class Hub:
     host = "a-hub"
 
     def __init__(self, *starts: list, counts: tuple = (6,)) -> None:
-        self._starts, self._counts, self.asked = iter(starts), iter([*counts] + [counts[-1]] * 9), 0
+        self._starts, self._counts, self.asked = list(starts), iter([*counts] + [counts[-1]] * 9), 0
 
     def registry_statistics(self):
         return {"totalDeviceCount": next(self._counts)}
@@ -28,7 +28,7 @@ class Hub:
         return 0
 
     def pages(self, _text, _size):
-        for answer in next(self._starts):
+        for answer in self._starts.pop(0):
             self.asked += 1
             if isinstance(answer, HubError):
                 raise answer
