@@ -19,6 +19,7 @@ def environment(config: dict, ca_file: Path) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(ca_file),
         "SSL_CERT_FILE": str(ca_file),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "playbooks" / "collections"),
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
         "AZURE_TENANT_ID": config["tenant"]["id"],
         "AZURE_CLIENT_ID": client["client_id"],
         "AZURE_CLIENT_SECRET": client["secret"],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from ansible_collections.rootwave.iot.plugins.plugin_utils import connection_evidence as evidence
@@ -28,6 +29,7 @@ class ActionModule(HubAction):
         "grace": {"type": "int", "default": 600},
         "baseline": {"type": "float"},
         "max_drop_percent": {"type": "float", "default": 5.0},
+        "since": {"type": "float"},
     }
     CHECKS = {"mutually_exclusive": [["device_ids", "where"]]}
 
@@ -36,6 +38,8 @@ class ActionModule(HubAction):
         connection_query.check(names, args["workspace_id"], args["resource_id"], ids or ())
         if args["hours"] < 1 or most < 0:
             raise HubError("hours is at least 1, fresh_reads_most at least 0", code="BadOptions")
+        if not all(math.isfinite(args[name] or 0) for name in ("baseline", "max_drop_percent", "since")):
+            raise HubError("baseline, max_drop_percent and since are finite numbers", code="BadOptions")
         monitor, missing = Monitor(names, args["timeout"]), []
         chosen = connection_states.choose(hub, ids, args["where"], self._display.display)
         events = self._events(monitor, args, [state.device for state in chosen], missing)
@@ -43,7 +47,8 @@ class ActionModule(HubAction):
         states = connection_states.read_again(hub, states, evidence.suspects(states, events)[:most])
         now = time.time()
         points = self._points(monitor, args, now, missing)
-        question = evidence.Question(now, args["hours"], args["grace"], args["max_drop_percent"], args["baseline"])
+        bounds = (args["grace"], args["max_drop_percent"], args["baseline"], args["since"])
+        question = evidence.Question(now, args["hours"], *bounds)
         found = evidence.weigh(states, events, points, missing, question)
         return {"changed": False, **found, "index_lag": connection_states.caveat(states, chosen_by_query=ids is None)}
 

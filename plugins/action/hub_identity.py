@@ -5,7 +5,15 @@
 from __future__ import annotations
 
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.action import HubAction
-from ansible_collections.rootwave.iot.plugins.plugin_utils.identity_change import Outcome, find, make, remove, shown, wanted_of
+from ansible_collections.rootwave.iot.plugins.plugin_utils.identity_change import (
+    Outcome,
+    find,
+    make,
+    refuse_names,
+    remove,
+    shown,
+    wanted_of,
+)
 
 
 class ActionModule(HubAction):
@@ -20,6 +28,7 @@ class ActionModule(HubAction):
     }
 
     def ask(self, hub, args):
+        refuse_names(args)
         who, dry_run = (args["device_id"], args["module_id"]), self._task.check_mode
         if args["state"] == "info":
             there = find(hub, *who)

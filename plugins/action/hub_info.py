@@ -8,7 +8,7 @@ import json
 import os
 import re
 import time
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Endpoint, Timeouts
@@ -57,6 +57,8 @@ class ActionModule(ActionBase):
 
 def found_in_azure(args: dict) -> dict:
     """The module's result; raises HubError, CredentialError."""
+    if not args["ports"] or not args["host_names"]:
+        raise HubError("ports and host_names each need one at least; probe: false lists only", code="BadOptions")
     cloud, campaign = cloud_of(args["cloud"]), args["campaign"] or {}
     clouds = campaign.get("clouds") or ["public"]
     hubs, services, applications = [], [], []
@@ -75,7 +77,7 @@ def found_in_azure(args: dict) -> dict:
     seen = look(args, endpoints, campaign) if args["probe"] else []
     for hub in hubs:
         hub["addresses"] = served.addresses_of(hub["host"], args["resolve"], TIMEOUTS)
-    return {
+    found = {
         "hubs": hubs,
         "provisioning_services": services,
         "central_applications": applications,
@@ -83,8 +85,8 @@ def found_in_azure(args: dict) -> dict:
         "endpoints": endpoints,
         "served": seen,
         "differing": estate.differing(seen),
-        "missing_evidence": estate.missing_evidence(hubs, applications, registrations, seen),
     }
+    return {**found, "missing_evidence": estate.missing_evidence(found)}
 
 
 def subscriptions_of(args: dict) -> list[str]:
@@ -105,9 +107,13 @@ def look(args: dict, endpoints: list[dict], campaign: dict) -> list[dict]:
     proxy = args["proxy"] or getproxies().get("https")
     if proxy and not PROXY.fullmatch(proxy):
         raise HubError(f"cannot look through this proxy: set proxy to http://host:port, or probe to false{_secret(proxy)}")
-    # Addresses that somebody names are meant to be asked, not a proxy that resolves by itself
-    through = [Endpoint(**one, proxy=None if one["host"] in args["resolve"] else proxy) for one in endpoints]
+    through = [Endpoint(**one, proxy=proxy if _by_proxy(one["host"], args) else None) for one in endpoints]
     return served.look(through, roots, args["resolve"], time.time(), TIMEOUTS)
+
+
+def _by_proxy(host: str, args: dict) -> bool:
+    """Addresses that somebody names are meant to be asked, not a proxy that resolves by itself; NO_PROXY holds but for proxy."""
+    return host not in args["resolve"] and bool(args["proxy"] or not proxy_bypass(host))
 
 
 def _secret(proxy: str) -> str:

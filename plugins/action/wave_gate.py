@@ -132,14 +132,17 @@ def undone_phase(args):
 
 def against_in_azure(args, task_vars):
     """What Azure itself says against retire; nothing where hub_info was not asked."""
-    if args["phase"] != "retire" or "hubs" not in (args["azure"] or {}):
+    azure = args["azure"] or {}
+    if args["phase"] != "retire" or not azure or azure.get("skipped"):
         return []
+    if "hubs" not in azure or azure.get("failed"):
+        return ["azure: this is no result of hub_info, so nothing is known of the hubs"]
     campaign, hostvars = args["campaign"], task_vars["hostvars"]
     own = [endpoint for host in args["waves"]["hosts"] for endpoint in hostvars[host].get("rootwave_endpoints") or []]
     listed = {endpoint["host"] for endpoint in [*campaign["endpoints"], *own]}
     present = [anchor["name"] for anchor in campaign["present"]]
     accepted = [item["finding"] for item in campaign["accept"]]
-    found = azure_blockers.blockers(args["azure"], listed, present, accepted)
+    found = azure_blockers.blockers(azure, listed, present, accepted)
     return [f"{one.id}: {one.detail}" for one in found]
 
 

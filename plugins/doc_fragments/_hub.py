@@ -57,6 +57,8 @@ requirements:
   - azure-iot-hub and six, or azure-core
   - azure-identity, unless O(connection_string) is used
 notes:
+  - The quota is kept to by each process for itself. A task over many hosts runs in as many processes as there are forks; what
+    the hub refuses then (429) is waited out within O(time_budget). Set C(throttle) on such a task, or one task for many.
   - Least privilege for an Entra identity is the role C(IoT Hub Twin Contributor) for twins, C(IoT Hub Data Reader) where nothing
     is changed, C(IoT Hub Data Contributor) for configurations and jobs; for a shared-access policy it is C(service), and
     C(registryRead) for statistics and identities.

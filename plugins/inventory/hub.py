@@ -101,7 +101,7 @@ from ansible_collections.rootwave.iot.plugins.plugin_utils.alike import Alike
 from ansible_collections.rootwave.iot.plugins.plugin_utils.all_or_nothing import all_or_nothing
 from ansible_collections.rootwave.iot.plugins.plugin_utils.expression import value_at
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.action import CONNECTION_STRING
-from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.connect import ARGUMENTS, connect
+from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.connect import ARGUMENTS, connect, hub_names
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.errors import HubError
 from ansible_collections.rootwave.iot.plugins.plugin_utils.twin_query import TwinQuery, load, wanted_by
 
@@ -152,7 +152,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """From the cache if it may and can, else from the hub."""
         options = self._hub_options()
         self.load_cache_plugin()
-        about = json.dumps([options["hub"], query.text])
+        # Whose devices these are is not in the file where a credential names the hub
+        about = json.dumps([hub_names(options).classic, query.text])
         key = f"{self.get_cache_key(path)}_{hashlib.sha256(about.encode()).hexdigest()[:16]}"
         wants_cache = self.get_option("cache")
         if wants_cache and cache:

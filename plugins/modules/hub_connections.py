@@ -82,6 +82,12 @@ options:
       - By how many percent of the baseline Connected Devices may be lower now.
     type: float
     default: 5.0
+  since:
+    description:
+      - When the change was made, in seconds since the epoch. Who is connected and has not connected since then is
+        V(inconclusive). A session that was open before it proves nothing about the next one.
+      - Without it V(pass) says that nobody is missing, not that anybody came back.
+    type: float
 requirements:
   - azure-monitor-query 1.3 or newer, and azure-identity, for O(workspace_id)
   - azure-core and azure-identity for O(resource_id)
@@ -114,6 +120,7 @@ EXAMPLES = r"""
     resource_id: "{{ hub_resource_id }}"
     workspace_id: "{{ hub_workspace_id }}"
     baseline: "{{ connections_before.metric.latest }}"
+    since: "{{ changed_at }}"
   register: connections_after
   until: connections_after.verdict != 'inconclusive'
   retries: 5
@@ -125,7 +132,8 @@ RETURN = r"""
 verdict:
   description:
     - V(fail) when a device is gone, Connected Devices fell too far, or a Java device SDK below 1.31 was seen.
-    - V(inconclusive) when evidence is missing, or when somebody is not connected and nothing says since when or why.
+    - V(inconclusive) when evidence is missing, when somebody is not connected and nothing says since when or why, or has not
+      connected since O(since).
     - V(pass) otherwise.
   returned: success
   type: str
@@ -154,6 +162,9 @@ devices:
     status:
       description: V(enabled), or V(disabled), which is not judged.
       type: str
+    connected_since:
+      description: When its session began, by the log; null when that is before O(hours) or it is not connected.
+      type: str
     last_activity_time:
       description: When the device was last heard of, or null. Not to be relied on.
       type: str
@@ -165,6 +176,7 @@ devices:
       module_id: null
       connection_state: Connected
       status: enabled
+      connected_since: "2026-11-24T20:00:00Z"
       last_activity_time: null
       fresh: true
 counts:

@@ -25,16 +25,19 @@ def blockers(azure: dict, listed: Iterable[str], present: list[str], accepted: I
     """``azure`` is hub_info's result, ``listed`` are the host names that the campaign or any of its gateways has for endpoints,
     ``present`` are the names of the anchors that stay. A hub that no gateway uses, which somebody accepted, is not looked at.
     """
-    known, accepted = {_one_name(host) for host in listed}, set(accepted)
+    listed, accepted = set(listed), set(accepted)
+    known = {_one_name(host) for host in listed}
     unlisted = _unlisted(azure, known)
     unused = {one.id.partition(":")[2] for one in unlisted if one.id in accepted}
     found = [
         *unlisted,
+        *_not_looked_at(azure, {host.lower() for host in listed}, unused),
         *_served(azure, present, unused),
         *_differing(azure, unused),
         *_unseen(azure, unused),
     ]
-    return [one for one in dict.fromkeys(found) if one.id not in accepted]
+    by_id = {one.id: one for one in reversed(found)}
+    return [one for one in reversed(by_id.values()) if one.id not in accepted]
 
 
 def _one_name(host: str) -> str:
@@ -56,6 +59,20 @@ def _unlisted(azure: dict, known: set[str]) -> list[AzureBlocker]:
         )
         for host, origins in hosts.items()
         if _one_name(host) not in known
+    ]
+
+
+def _not_looked_at(azure: dict, listed: set[str], unused: set[str]) -> list[AzureBlocker]:
+    """A hub's names lead to front ends of their own: what gateways use is what must have been looked at."""
+    tried = {one["host"] for one in azure["served"]}
+    hubs = {hub["host"] for hub in azure["hubs"] if hub["affected"]} - unused
+    return [
+        AzureBlocker(
+            f"served-chain:{host}",
+            f"gateways use {host}, and nothing was looked at under this name; add its kind to host_names of rootwave_azure",
+        )
+        for host in sorted(listed - tried)
+        if _one_name(host) in hubs
     ]
 
 
@@ -86,6 +103,7 @@ def _unseen(azure: dict, unused: set[str]) -> list[AzureBlocker]:
     return [
         AzureBlocker(f"{one['evidence']}:{one['about']}", f"{one['reason']}; {one['remedy']}")
         for one in azure["missing_evidence"]
+        # a private endpoint's addresses are for allowlists; gateways that use it are proved on it by their own interlock
         if one["evidence"] != "private-endpoint" and _one_name(one["about"].partition(":")[0]) not in unused
     ]
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .hub.errors import HubConflict, HubError, HubNotFound
 from .hub.service import HubService
+from .twin_limits import same
 
 TRIES_MOST = 5
 NAME = re.compile(r"[a-z0-9\-+%_*!']{1,128}")
@@ -63,14 +64,14 @@ def make(hub: HubService, name: str, wanted: dict, dry_run: bool) -> Outcome:
     for tries in range(1, TRIES_MOST + 1):
         found = find(hub, name)
         before = shown(found) if found else None
-        if before and before["content"] != wanted["content"]:
+        if before and not same(before["content"], wanted["content"]):
             raise HubError(
                 f"configuration {name} has another content, and a content never changes: give the new one a name of its own "
                 "and a higher priority, then remove this one"
             )
-        if before == wanted:
-            return Outcome(False, before, wanted, found)
-        if before is None or any(before[key] != wanted[key] for key in ("targetCondition", "metrics")):
+        if before and same(before, wanted):
+            return Outcome(tries > 1, before, wanted, found)
+        if before is None or not all(same(before[key], wanted[key]) for key in ("targetCondition", "metrics")):
             _must_be_understood(hub, wanted)
         if dry_run:
             return Outcome(True, before, wanted, found)

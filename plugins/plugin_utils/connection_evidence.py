@@ -69,16 +69,19 @@ class Question:
     grace: float
     max_drop_percent: float
     baseline: float | None = None
+    since: float | None = None  # the change, epoch seconds: who has not connected since has proved nothing about it
 
 
 @dataclass
 class Sides:
-    """Identities against which something speaks: away for good, away since a moment, never in the log, log and hub disagree."""
+    """Identities against which something speaks: away for good, away since a moment, never in the log, log and hub disagree,
+    connected since before the change."""
 
     gone: list[History] = field(default_factory=list)
     recent: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
+    unproved: list[str] = field(default_factory=list)
 
 
 def weigh(
@@ -103,7 +106,7 @@ def weigh(
     logs = None if events is None else log_result(mine, found, pairs, [_gone(one, question.now) for one in sides.gone])
     against, open_, notes = _reasons(states, sides, logs, reading, lacks, question)
     return {
-        "devices": [shown(state) for state in states],
+        "devices": [shown(state, found.get(state.who)) for state in states],
         "counts": count(states),
         "logs": logs,
         "metric": reading.shown() if reading else None,
@@ -121,6 +124,7 @@ def _reasons(states, sides, logs, reading, lacks, question) -> tuple[list[str], 
     against += reasons.fall(reading, question.max_drop_percent) if reading else []
     open_ = [f"no {lack.evidence}: {lack.reason}; {lack.remedy}" for lack in lacks]
     open_ += reasons.recent(sides.recent, question.grace) + reasons.silent(sides.silent, question.hours)
+    open_ += reasons.unproved(sides.unproved, question.hours)
     open_ += reasons.unsure(sides.unsure) + reasons.absent([one.who for one in states if one.connection == ABSENT])
     if not any(one.judged for one in states):
         open_.append("nobody to judge: none of these is an enabled identity of this hub")
@@ -134,9 +138,13 @@ def divide(states: Iterable[State], found: dict[str, History] | None, question: 
     sides = Sides()
     for state in states:
         one = (found or {}).get(state.who)
-        if not state.judged or (state.up and (state.fresh or one is None or not one.away)):
-            continue  # a fresh twin that says Connected is newer than a log whose last word is a drop
-        if found is None:
+        if not state.judged:
+            continue
+        if state.up and (state.fresh or one is None or not one.away):
+            # a fresh twin that says Connected is newer than a log whose last word is a drop
+            if question.since is not None and (one is None or one.started is None or one.started < question.since):
+                sides.unproved.append(state.who)
+        elif found is None:
             sides.unsure.append(state.who)
         elif one is None:
             sides.silent.append(state.who)
@@ -155,12 +163,14 @@ def suspects(states: Iterable[State], events: Iterable[Event] | None) -> list[St
     return [one for one in states if not one.fresh and (not one.up or one.who in away)]
 
 
-def shown(state: State) -> dict:
+def shown(state: State, one: History | None) -> dict:
+    started = one.started if one and state.up else None
     return {
         "device_id": state.device,
         "module_id": state.module,
         "connection_state": state.connection,
         "status": state.status,
+        "connected_since": None if started is None else stamp(started),
         "last_activity_time": state.last_activity,
         "fresh": state.fresh,
     }

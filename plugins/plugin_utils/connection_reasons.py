@@ -59,6 +59,14 @@ def silent(names: Sequence[str], hours: int) -> list[str]:
     )
 
 
+def unproved(names: Sequence[str], hours: int) -> list[str]:
+    return _about(
+        names,
+        f"connected, but no connect since the change in the log's {hours} hours: a session from before it proves nothing; "
+        "let the client reconnect (restart it, or wait for its token's renewal), and ask again",
+    )
+
+
 def unsure(names: Sequence[str]) -> list[str]:
     return _about(
         names, "not connected by the hub's word, and no log says since when; the log or the index may be late, ask again"
@@ -90,4 +98,4 @@ def _about(names: Sequence[str], text: str, before: str = "") -> list[str]:
     return [f"{before}{these(names)}: {text}"] if names else []
 
 
-__all__ = ("absent", "disabled", "fall", "gone", "later_java", "old_java", "recent", "silent", "unsure")
+__all__ = ("absent", "disabled", "fall", "gone", "later_java", "old_java", "recent", "silent", "unproved", "unsure")

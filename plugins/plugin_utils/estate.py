@@ -81,51 +81,66 @@ def differing(served: list[dict]) -> list[dict]:
     ]
 
 
-def missing_evidence(hubs: list[dict], applications: list[dict], registrations: list[dict], served: list[dict]) -> list[dict]:
-    """[{"evidence", "about", "reason", "remedy"}]: what could not be seen, so that nobody takes it for good."""
-    told = {one["application"] for one in registrations if one["assigned_hub"]}
-    missing = [
-        {
-            "evidence": "hidden-hubs",
-            "about": one["name"],
-            "reason": f"IoT Central does not show the hubs of {one['name']}",
-            "remedy": "give registrations: a device of it with its own key, and DPS tells which hub it was assigned to",
-        }
-        for one in applications
-        if one["name"] not in told
+def missing_evidence(found: dict) -> list[dict]:
+    """[{"evidence", "about", "reason", "remedy"}]: what could not be seen, so that nobody takes it for good.
+
+    ``found`` is hub_info's result without this part.
+    """
+    return [*_hidden_hubs(found), *_unassigned(found), *_private_endpoints(found), *_not_served(found), *_front_ends(found)]
+
+
+def _missing(evidence: str, about: str, reason: str, remedy: str) -> dict:
+    return {"evidence": evidence, "about": about, "reason": reason, "remedy": remedy}
+
+
+def _hidden_hubs(found: dict) -> list[dict]:
+    told = {one["application"] for one in found["registrations"] if one["assigned_hub"]}
+    remedy = "give registrations: a device of it with its own key, and DPS tells which hub it was assigned to"
+    names = [one["name"] for one in found["central_applications"] if one["name"] not in told]
+    return [_missing("hidden-hubs", name, f"IoT Central does not show the hubs of {name}", remedy) for name in names]
+
+
+def _unassigned(found: dict) -> list[dict]:
+    rows = [one for one in found["registrations"] if not one["assigned_hub"]]
+    remedy = "let the device connect once, or give another one"
+    return [
+        _missing(
+            "registration", one["registration_id"], f"DPS has assigned it no hub yet ({one['status'] or 'no status'})", remedy
+        )
+        for one in rows
     ]
-    missing += [
-        {
-            "evidence": "private-endpoint",
-            "about": hub["host"],
-            "reason": f"the addresses of {hub['host']}'s private endpoint {one['name']} cannot be read",
-            "remedy": "give the identity the role Reader on it",
-        }
-        for hub in hubs
-        for one in hub.get("private_endpoints", [])
-        if one["addresses"] is None
+
+
+def _private_endpoints(found: dict) -> list[dict]:
+    rows = [(hub["host"], one) for hub in found["hubs"] for one in hub.get("private_endpoints", []) if not one["addresses"]]
+    remedy = "give the identity the role Reader on it, or look at its network interface"
+    return [
+        _missing("private-endpoint", host, f"the addresses of its private endpoint {one['name']} are not to be had", remedy)
+        for host, one in rows
     ]
-    missing += [
-        {
-            "evidence": "registration",
-            "about": one["registration_id"],
-            "reason": f"DPS says {one['status'] or 'nothing'} of registration {one['registration_id']}: it has no hub yet",
-            "remedy": "let the device connect once, or give another one",
-        }
-        for one in registrations
-        if not one["assigned_hub"]
-    ]
-    missing += [
-        {
-            "evidence": "served-chain",
-            "about": f"{one['host']}:{one['port']}",
-            "reason": f"{one['host']}:{one['port']}{' at ' + one['address'] if one['address'] else ''}: {one['detail']}",
-            "remedy": "look at DNS, firewall and proxy of the control node, and at the hub's IP rules",
-        }
-        for one in served
+
+
+def _not_served(found: dict) -> list[dict]:
+    """Endpoints that were not reached, and hosts at which nothing was tried."""
+    remedy = "look at DNS, firewall and proxy of the control node, and at the hub's IP rules"
+    rows = [
+        _missing("served-chain", f"{one['host']}:{one['port']}", f"at {one['address'] or 'no address'}: {one['detail']}", remedy)
+        for one in found["served"]
         if not one["reached"]
     ]
-    return missing
+    tried = {one["host"] for one in found["served"]}
+    hosts = [hub["host"] for hub in found["hubs"] if hub["affected"] and not tried & set(hub["host_names"].values())]
+    hosts += [one["device_host"] for one in found["provisioning_services"] if one["affected"] and one["device_host"] not in tried]
+    untried = "nothing was looked at; let probe be true, with ports"
+    return rows + [_missing("served-chain", host, "no connection was tried", untried) for host in dict.fromkeys(hosts)]
+
+
+def _front_ends(found: dict) -> list[dict]:
+    """A proxy resolves by itself, so one handshake through it is not all front ends."""
+    rows = [one for one in found["served"] if one["reached"] and one["address"] is None]
+    remedy = "set resolve to its addresses, or look from a machine without a proxy"
+    reason = "behind a proxy its front ends are not told apart"
+    return [_missing("front-ends", f"{one['host']}:{one['port']}", reason, remedy) for one in rows]
 
 
 __all__ = ("all_hubs", "differing", "endpoints_of", "judged", "missing_evidence")

@@ -11,7 +11,7 @@ from .hub.errors import HubError, HubNotFound
 from .hub.service import HubService
 
 # azure-docs iot-hub-devguide-identity-registry: case-sensitive, up to 128 of ASCII's letters, digits and these
-NAME = re.compile(r"[A-Za-z0-9\-.%_*?!(),:=@$']{1,128}")
+NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9\-.%_*?!(),:=@$'+#~;&]{1,128}")
 KINDS = {"sas": "sas", "self_signed": "selfSigned", "certificate_authority": "certificateAuthority"}
 THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")  # SHA-1 or SHA-256
 
@@ -25,6 +25,13 @@ class Outcome(NamedTuple):
     document: dict | None
 
 
+def refuse_names(args: dict) -> None:
+    """Raises HubError for ids that no registry has."""
+    for name in ("device_id", "module_id"):
+        if args[name] is not None and not NAME.fullmatch(args[name]):
+            raise HubError(f"nothing was sent: {name} {args[name]!r} is no id of a registry", code="BadOptions")
+
+
 def find(hub: HubService, device: str, module: str | None) -> dict | None:
     try:
         return hub.get_identity(device, module)
@@ -34,10 +41,7 @@ def find(hub: HubService, device: str, module: str | None) -> dict | None:
 
 def wanted_of(args: dict) -> dict:
     """The document of a module's arguments; raises HubError for what the hub could not take."""
-    complaints = [
-        f"{name} {args[name]!r} is no id of a registry" for name in ("device_id", "module_id") if not _named(args[name], name)
-    ]
-    thumbprints = args["thumbprints"] or []
+    complaints, thumbprints = [], args["thumbprints"] or []
     if (args["authentication"] == "self_signed") is not bool(thumbprints):
         complaints.append("thumbprints go with authentication self_signed, and it needs one or two")
     if len(thumbprints) > 2 or not all(THUMBPRINT.fullmatch(one) for one in thumbprints):
@@ -82,8 +86,4 @@ def shown(identity: dict) -> dict:
     return {**who, **told, **({} if who["module_id"] else {"status": identity.get("status", "enabled")})}
 
 
-def _named(value: str | None, name: str) -> bool:
-    return bool(NAME.fullmatch(value)) if value is not None else name == "module_id"
-
-
-__all__ = ("Outcome", "find", "make", "remove", "shown", "wanted_of")
+__all__ = ("Outcome", "find", "make", "refuse_names", "remove", "shown", "wanted_of")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TAG = "AzureIoTHub"
+NARROWEST = {4: 16, 6: 32}  # bits; the widest in the public files of 2025 are /24 and /123
 SIZE_MOST = 64 * 1024 * 1024  # bytes; the whole public file has about five million
 CLOUD_NAMES = {"public": "public", "usgov": "azuregovernment", "china": "azurechina"}
 # azure-docs reliability/regions-paired; both ways unless a region stands on the left alone
@@ -60,6 +61,7 @@ class Selection:
     regions: tuple[str, ...]
     unpaired: tuple[str, ...]
     prefixes: tuple[str, ...]
+    ipv6: bool = False
 
     def of_version(self, version: int) -> list[str]:
         return [prefix for prefix in self.prefixes if ipaddress.ip_network(prefix).version == version]
@@ -100,7 +102,7 @@ def select(document: dict, cloud: str, regions: list[str], pairs: bool = True, i
     if not kept:
         raise ServiceTagError(f"tag {TAG} has no prefix for this; an empty allowlist would cut every gateway off")
     numbers = (_number(document.get("changeNumber")), _number(tags[TAG].get("changeNumber")))
-    return Selection(cloud, *numbers, tuple(wanted), tuple(unpaired), tuple(map(str, kept)))
+    return Selection(cloud, *numbers, tuple(wanted), tuple(unpaired), tuple(map(str, kept)), ipv6)
 
 
 def compare(selection: Selection, before: dict | None, max_loss_percent: int) -> dict[str, list[str]]:
@@ -115,6 +117,11 @@ def compare(selection: Selection, before: dict | None, max_loss_percent: int) ->
             f"{before['tag_change_number']}; get a newer one"
         )
     had, has = before["prefixes"], set(selection.prefixes)
+    if set(had) != has and record(selection) == {**before, "prefixes": list(selection.prefixes)}:
+        raise ServiceTagError(
+            f"the document's tag has the record's changeNumber {selection.tag_change_number} and other prefixes: one of them was "
+            "changed by somebody; get the document anew"
+        )
     removed = [prefix for prefix in had if prefix not in has]
     if had and len(removed) * 100 > max_loss_percent * len(had):
         raise ServiceTagError(
@@ -131,6 +138,7 @@ def record(selection: Selection) -> dict[str, Any]:
         "tag": TAG,
         "tag_change_number": selection.tag_change_number,
         "regions": list(selection.regions),
+        "ipv6": selection.ipv6,
         "prefixes": list(selection.prefixes),
     }
 
@@ -163,9 +171,13 @@ def _prefixes(name: str, properties: dict) -> set[str]:
     if not isinstance(found, list):
         raise ServiceTagError(f"tag {name} has no list named addressPrefixes")
     try:
-        return {str(ipaddress.ip_network(str(prefix))) for prefix in found}
+        networks = {ipaddress.ip_network(str(prefix)) for prefix in found}
     except ValueError as exc:
         raise ServiceTagError(f"tag {name}: {exc}") from exc
+    for network in networks:
+        if network.prefixlen < NARROWEST[network.version]:
+            raise ServiceTagError(f"tag {name}: {network} is no hub's prefix; it would open a firewall to everybody")
+    return set(map(str, networks))
 
 
 def _number(value: Any) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .hub.errors import HubConflict, HubError
 from .hub.service import HubService
-from .twin_limits import complaints, merged
+from .twin_limits import complaints, merged, same
 
 TRIES_MOST = 5  # races lost in a row before one gives up
 
@@ -38,13 +38,15 @@ def change(hub: HubService, device: str, module: str | None, wanted: dict, etag:
             raise HubConflict(
                 f"the twin of {device} has changed: its etag is {twin['etag']}, not {etag}", 412, "PreconditionFailed"
             )
-        if after == before or dry_run:
-            return Outcome(after != before, before, after, twin)
+        if same(after, before) or dry_run:
+            # on a later try it may be our own patch, which the hub took although its answer was lost
+            return Outcome(tries > 1 or not same(after, before), before, after, twin)
         try:
             changed = hub.patch_twin(device, patch_of(wanted), twin["etag"], module)
         except HubConflict:
-            if etag or tries == TRIES_MOST:
+            if tries == TRIES_MOST or (etag and not same(state_of(hub.get_twin(device, module)), after)):
                 raise
+            etag = None
             continue
         return Outcome(True, before, after, changed)
     raise AssertionError("the last try returns or raises")

@@ -8,6 +8,8 @@ devices does not fail on the first of them with half a sentence.
 
 from __future__ import annotations
 
+import json
+
 SECTION_MOST = {"tags": 8 * 1024, "desired": 32 * 1024}  # as the hub counts, see size()
 VALUE_MOST, KEY_MOST, DEPTH_MOST, INTEGER_MOST = 4096, 1024, 10, 2**52
 FORBIDDEN = ".$# "
@@ -25,6 +27,11 @@ def merged(target: dict, patch: dict) -> dict:
         else:
             result[key] = value
     return result
+
+
+def same(one, other) -> bool:
+    """Whether a hub would see no difference: unlike Python, it tells 1 from true."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def complaints(section: str, patch: dict, result: dict) -> list[str]:
@@ -76,4 +83,4 @@ def _name(path: str, key: str):
         yield f"a name below {path} has {len(key.encode())} bytes, the hub takes 1 to {KEY_MOST}"
 
 
-__all__ = ("complaints", "merged", "size")
+__all__ = ("complaints", "merged", "same", "size")

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import os
 import uuid
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub import errors
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.connect import connect
+from azure.iot.device import IoTHubDeviceClient, MethodResponse, ProxyOptions
 
+from lab import hub_config
 from tests.hub.test_service_sdk import wait_for
 
 DEFAULTS = {"sku": "S1", "units": 20, "timeout": 30, "time_budget": 60}
@@ -124,6 +127,100 @@ def test_method(one, device):
     with pytest.raises(errors.HubNotFound) as caught:
         one.invoke_method(device, "go", {"a": 1}, 5)
     assert caught.value.number == 404103 and caught.value.tracking_id
+
+
+@pytest.mark.parametrize("payload", [None, 0, "", False, {"a": [1, {"b": None}]}])
+def test_method_that_the_device_answers(azure, one, payload):
+    name, key = azure.device(f"port-{uuid.uuid4().hex[:8]}")
+    trusted, proxy = azure.ca_file.read_text(), ProxyOptions("HTTP", *azure.proxy)
+    client = IoTHubDeviceClient.create_from_symmetric_key(
+        key, azure.host, name, proxy_options=proxy, server_verification_cert=trusted
+    )
+    client.on_method_request_received = lambda asked: client.send_method_response(
+        MethodResponse.create_from_method_request(asked, 207, {"got": asked.payload, "name": asked.name})
+    )
+    client.connect()
+    try:
+        answered = wait_for(lambda: answer_of(one, name, payload), lambda answer: answer is not None)
+        assert answered == {"status": 207, "payload": {"got": payload, "name": "go"}}
+    finally:
+        client.shutdown()
+
+
+def answer_of(one, name, payload):
+    """None until the device has subscribed."""
+    try:
+        return one.invoke_method(name, "go", payload, 5)
+    except errors.HubNotFound:
+        return None
+
+
+def test_job_that_is_cancelled(azure, one):
+    mark = uuid.uuid4().hex
+    later = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)).isoformat()
+    update = {"etag": "*", "properties": {"desired": {"update": 1}}}
+    asked = {"type": "scheduleUpdateTwin", "updateTwin": update, "queryCondition": "deviceId = 'nobody'", "startTime": later}
+    one.create_job(mark, asked)
+    one.cancel_job(mark)
+    assert one.get_job(mark)["status"] in ("cancelled", "canceled")
+
+
+def test_configuration_of_modules(azure, one, device):
+    name = uuid.uuid4().hex
+    azure.seed({f"{device}/rootwave": {"tags": {"mark": name}}})
+    content = {"moduleContent": {"properties.desired.update": {"id": name}}}
+    one.put_configuration(
+        name, {"content": content, "targetCondition": f"FROM devices.modules WHERE tags.mark = '{name}'", "priority": 1}
+    )
+    try:
+        changed = wait_for(lambda: one.get_twin(device, "rootwave"), lambda twin: twin["properties"]["desired"].get("update"))
+        assert changed["properties"]["desired"]["update"] == {"id": name}
+        assert "update" not in one.get_twin(device)["properties"]["desired"]
+    finally:
+        one.delete_configuration(name)
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_an_id_is_no_step_in_a_path(one, device, name):
+    for ask in (
+        lambda: one.get_twin(name),
+        lambda: one.delete_identity(device, module=name or ".."),
+        lambda: one.get_configuration(name),
+    ):
+        with pytest.raises(errors.HubError, match="nothing was sent"):
+            ask()
+    assert one.get_identity(device)["deviceId"] == device
+
+
+# docs/hub.md, "Who may ask": the least policy for each kind of call, and one that does not suffice
+POLICIES = {
+    "service": {"twin", "query", "configuration"},
+    "registryRead": {"identity", "statistics"},
+    "registryReadWrite": {"identity", "statistics", "write"},
+    "device": set(),
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_policies(azure, implementation, device, policy):
+    text = hub_config.connection_string(azure.config, policy=policy)
+    port = connect({**DEFAULTS, "connection_string": text, "implementation": implementation})
+    calls = {
+        "twin": lambda: port.get_twin(device),
+        "query": lambda: port.query_page("SELECT COUNT() AS n FROM devices"),
+        "configuration": lambda: port.list_configurations(),
+        "identity": lambda: port.get_identity(device),
+        "statistics": lambda: port.registry_statistics(),
+        "write": lambda: port.put_identity(f"{device}-{policy}", {}),
+    }
+    allowed = set()
+    for name, call in calls.items():
+        try:
+            call()
+            allowed.add(name)
+        except errors.HubAuthError as exc:
+            assert exc.status == 401
+    assert allowed == POLICIES[policy]
 
 
 def test_jobs(azure, one):

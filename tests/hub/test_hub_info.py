@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from tests.hub.ansible_run import PLAYBOOK, module, run
 from tests.hub.lab_hub import LabHub
 
 SCOPE, DEVICE, THEIRS = "0ne00CENTR1", "central-device", "their-hub.azure-devices.net"
-PRIVATE = [{"name": "inside", "dns": [{"fqdn": HUB, "ipAddresses": ["10.0.0.4"]}]}]
+PRIVATE = [{"name": "inside", "dns": [{"fqdn": HUB, "ipAddresses": ["fd00::4", "10.0.0.4"]}]}]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_hubs_and_endpoints(azure):
     mine = hubs[HUB]
     assert (mine["affected"], mine["min_tls_version"], mine["root_flag"], mine["paired_region"]) == (True, "1.2", "v2", "westus")
     assert mine["host_names"]["device"] == "lab-hub.device.azure-devices.net"
-    assert mine["private_endpoints"] == [{"name": "inside", "state": "Approved", "addresses": ["10.0.0.4"]}]
+    assert mine["private_endpoints"] == [{"name": "inside", "state": "Approved", "addresses": ["10.0.0.4", "fd00::4"]}]
     assert mine["known_from"] == ["subscription", "provisioning service lab-dps"]
     assert hubs[THEIRS]["known_from"] == ["provisioning service lab-dps"]
     assert not hubs[HUB_GOV]["affected"] and "usgov" in hubs[HUB_GOV]["reason"]
@@ -148,6 +149,8 @@ def test_through_the_proxy(azure, campaign):
     assert all(one["address"] is None and one["proxy"] for one in mine)
     unseen = {one["about"] for one in found["missing_evidence"] if one["evidence"] == "served-chain"}
     assert unseen == {f"{THEIRS}:8883", f"{THEIRS}:443"}  # the proxy does not lead there
+    behind = {one["about"] for one in found["missing_evidence"] if one["evidence"] == "front-ends"}
+    assert behind == {f"{name}:{port}" for name in (HUB, DPS_HOST) for port in (8883, 443)}
 
 
 def test_front_ends_that_differ(azure, campaign):
@@ -177,7 +180,7 @@ def test_a_chain_that_nobody_can_verify(azure, campaign, chain):
 def test_a_hub_that_iot_central_hides(azure):
     """Without the registration it is missing evidence, with it the hub is known; DPS told the vendor's SDK the same."""
     blind = asked(azure, probe=False).result
-    assert [one["about"] for one in blind["missing_evidence"]] == ["lab-central"]
+    assert hidden(blind) == ["lab-central"]
     assert HUB_WEST not in {hub["host"] for hub in blind["hubs"]}
     assert register(azure) == HUB_WEST
     found = asked(azure, probe=False, registrations=[registration(azure)])
@@ -185,7 +188,26 @@ def test_a_hub_that_iot_central_hides(azure):
     hubs = {hub["host"]: hub for hub in found.result["hubs"]}
     assert hubs[HUB_WEST]["known_from"] == [f"registration {DEVICE}"] and hubs[HUB_WEST]["affected"]
     assert HUB_WEST in {one["host"] for one in found.result["endpoints"]}
-    assert found.result["missing_evidence"] == []
+    assert hidden(found.result) == []
+
+
+def hidden(result):
+    return [one["about"] for one in result["missing_evidence"] if one["evidence"] == "hidden-hubs"]
+
+
+def test_nothing_looked_at_is_missing_evidence(azure):
+    found = asked(azure, probe=False).result
+    unseen = [one["about"] for one in found["missing_evidence"] if one["evidence"] == "served-chain"]
+    assert set(unseen) == {HUB, THEIRS, DPS_HOST}
+    assert "ports and host_names" in asked(azure, ports=[]).result["msg"]
+
+
+def test_no_proxy(azure, campaign):
+    """What NO_PROXY lists is asked without it, and nobody but the proxy knows these names here."""
+    run = {**azure.environment, "NO_PROXY": ".azure-devices.net"}
+    found = asked(SimpleNamespace(environment=run, config=azure.config), campaign).result
+    through = {one["host"]: one["proxy"] for one in found["served"]}
+    assert through[HUB] is None and through[DPS_HOST] == azure.environment["HTTPS_PROXY"]
 
 
 def test_registrations_that_dps_refuses(azure):
@@ -262,6 +284,9 @@ def test_gate_stays_shut(gate):
         ((HUB, DPS_HOST), {}, f"unlisted-endpoint:{HUB_WEST}"),  # IoT Central's, known by its registration
         ((HUB, HUB_WEST), {}, f"unlisted-endpoint:{DPS_HOST}"),
         ((HUB, HUB_WEST, DPS_HOST), {"registrations": []}, "hidden-hubs:lab-central"),
+        ((HUB, HUB_WEST, DPS_HOST), {"ports": []}, "ports and host_names"),
+        ((HUB, HUB_WEST, DPS_HOST), {"resolve": {}, "ports": [8883]}, f"front-ends:{HUB}:8883"),
+        (("lab-hub.device.azure-devices.net", HUB_WEST, DPS_HOST), {}, "served-chain:lab-hub.device.azure-devices.net"),
         ((HUB, HUB_WEST, DPS_HOST), {"subscriptions": ["33333333-3333-3333-3333-333333333333"]}, "SubscriptionNotFound"),
     ]
     for hosts, changes, word in cases:

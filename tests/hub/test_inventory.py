@@ -14,6 +14,8 @@ import pytest
 import yaml
 from azure.iot.hub import IoTHubRegistryManager
 
+from lab import hub_config
+from lab.hub_config import HUB, HUB_WEST
 from tests.hub.ansible_run import run
 
 INVENTORY = Path(sys.executable).with_name("ansible-inventory")
@@ -226,6 +228,17 @@ def test_cache(azure, listed, fleet, tmp_path):
     assert len(listed(**cached).hosts) == 2  # another question is another entry
     kept = "".join(path.read_text() for path in (tmp_path / "cache").iterdir())
     assert "SharedAccessKey" not in kept and "oslo" in kept
+
+
+def test_a_cache_is_of_one_hub(azure, listed, fleet, tmp_path):
+    """A credential that names the hub, as AWX's, may be another one the next time."""
+    azure.seed({f"{fleet}-1": {"tags": {"fleet": fleet}}})
+    azure.seed({f"{fleet}-2": {"tags": {"fleet": fleet}}}, hub=HUB_WEST)
+    kept = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
+    for _each in range(2):
+        for hub, name in ((HUB, f"{fleet}-1"), (HUB_WEST, f"{fleet}-2")):
+            whose = {"ROOTWAVE_HUB_CONNECTION_STRING": hub_config.connection_string(azure.config, hub)}
+            assert list(listed(**kept, connection_string=None, hub=None, environment=whose).hosts) == [name]
 
 
 def test_eta_before_a_long_load(azure, listed, fleet):

@@ -50,7 +50,11 @@ def test_discovery_api(azure, tags):
     [
         (lambda text: text[: len(text) // 2], "is the download complete"),
         (lambda text: text.replace('"Public"', '"AzureChina"'), "is for cloud"),
-        (lambda text: text.replace('"192.0.2.0/27", "198.51.100.0/25", ', ""), "more than max_loss_percent"),
+        (
+            lambda text: text.replace('"192.0.2.0/27", "198.51.100.0/25", ', "").replace('"42"', '"43"'),
+            "more than max_loss_percent",
+        ),
+        (lambda text: text.replace("203.0.113.5/32", "203.0.113.0/24"), "has the record's changeNumber 42 and other prefixes"),
         (lambda text: text.replace('"42"', '"41"'), "older than the record's 42"),
     ],
 )

@@ -56,7 +56,10 @@ class Arm:
         document = self._rest.ask("GET", resource)
         configurations = document.get("properties", {}).get("customDnsConfigs") or []
         addresses = {address for one in configurations for address in one.get("ipAddresses") or []}
-        return sorted(addresses, key=ipaddress.ip_address)
+        try:
+            return [str(one) for one in sorted(map(ipaddress.ip_address, addresses), key=lambda one: (one.version, one))]
+        except ValueError as exc:
+            raise HubError(f"private endpoint {resource}: {exc}") from exc
 
     def _list(self, path: str, items: str) -> tuple[dict, list]:
         """(the first page's document, the items of all pages)."""

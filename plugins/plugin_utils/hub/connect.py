@@ -22,31 +22,46 @@ ARGUMENTS: dict = {
     "timeout": {"type": "int", "default": 60},
     "time_budget": {"type": "int", "default": 600},
 }
+LEAST = {"units": 1, "timeout": 1, "time_budget": 0}
 
 
 def connect(options: dict) -> ThrottledHub:
     """``options`` as ARGUMENTS has them; raises HubError for what cannot be asked with."""
-    try:
-        host, credential, scope = _who(options)
-    except (CredentialError, ValueError) as exc:
-        raise HubError(str(exc), code="BadOptions") from exc
+    names = hub_names(options)
+    for name, least in LEAST.items():
+        if options[name] < least:
+            raise HubError(f"{name} is at least {least}, not {options[name]}", code="BadOptions")
+    scope, host = names.cloud.scope, (options.get("hub") or names.classic).strip().lower()
+    credential: object
+    if options.get("connection_string"):
+        credential = SharedAccess.of(options["connection_string"])
+        host = credential.host
+    else:
+        credential = entra_credential(names.cloud)
     inner = _implementation(options["implementation"])(host, credential, scope, options["timeout"])
     return ThrottledHub(inner, options["sku"], options["units"], options["time_budget"])
 
 
-def _who(options: dict) -> tuple[str, object, str]:
-    """(host to ask, credential, token scope)."""
+def hub_names(options: dict) -> HubNames:
+    """Which hub it is, before anybody asks it; raises HubError."""
+    try:
+        return _hub_names(options)
+    except (CredentialError, ValueError) as exc:
+        raise HubError(str(exc), code="BadOptions") from exc
+
+
+def _hub_names(options: dict) -> HubNames:
     hub = HubNames.of(options["hub"]) if options.get("hub") else None
     if options.get("connection_string"):
         access = SharedAccess.of(options["connection_string"])
         if hub and access.names != hub:
             raise CredentialError(f"the connection string is for {access.names.classic}, not for {hub.classic}")
-        return access.host, access, access.names.cloud.scope
+        return access.names
     if hub is None:
         raise CredentialError("name the hub: set hub, or connection_string (ROOTWAVE_HUB_CONNECTION_STRING)")
     if options.get("cloud") and cloud_of(options["cloud"]) != hub.cloud:
         raise CredentialError(f"{hub.classic} belongs to the {hub.cloud.name} cloud, not to {options['cloud']}")
-    return options["hub"].strip().lower(), entra_credential(hub.cloud), hub.cloud.scope
+    return hub
 
 
 def _implementation(wanted: str):
@@ -63,4 +78,4 @@ def _implementation(wanted: str):
     return {"sdk": SdkHub, "pipeline": PipelineHub}[wanted]
 
 
-__all__ = ("ARGUMENTS", "connect")
+__all__ = ("ARGUMENTS", "connect", "hub_names")

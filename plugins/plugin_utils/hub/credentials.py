@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 import os
 import re
 import time
@@ -102,6 +103,8 @@ class Entra:
             from azure.identity import DefaultAzureCredential
         except ImportError as exc:
             raise HubError(f"azure-identity cannot be imported ({exc}): pip install azure-identity", code="NoIdentity") from exc
+        # what it logs is in the errors; without a handler Python prints it in the middle of Ansible's output
+        logging.getLogger("azure.identity").addHandler(logging.NullHandler())
         self._authority = authority.removeprefix("https://")
         try:
             self._chain = DefaultAzureCredential(authority=authority)

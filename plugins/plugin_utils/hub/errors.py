@@ -108,7 +108,7 @@ KINDS = {401: HubAuthError, 403: HubAuthError, 404: HubNotFound, 409: HubConflic
 def from_answer(what: str, status: int, headers, text: str) -> HubError:
     """``what`` was asked of whom, for the message; ``text`` is the body as it came, of a hub, of ARM or of DPS."""
     words, tracking, code = _words(text)
-    number = re.search(r"\b([45]\d{5})\b", text)
+    number = re.search(r"errorCode\W{1,5}([45]\d{5})\b", text)
     code = headers.get("iothub-errorcode") or code or (re.match(r"ErrorCode:(\w+)", words) or ["", ""])[1]
     message = f"{what}: {status} {code}: {words.removeprefix(f'ErrorCode:{code};')[:TEXT_MOST]}".rstrip(": ")
     return KINDS.get(status, HubError)(message, status, code, tracking, int(number[1]) if number else None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from .rest import RestClient, quoted
-from .service import HubService, Page
+from .service import HubService, Page, no_step
 
 API_VERSION = "2021-04-12"
 
@@ -83,7 +83,8 @@ class PipelineHub(HubService):
 
 
 def part(name: str) -> str:
-    return quote(name, safe="")
+    """As one part of a path, and never another path."""
+    return quote(no_step(name), safe="")
 
 
 def below(device: str, module: str | None) -> str:

@@ -57,7 +57,10 @@ class Resources:
         ]
 
     def private_addresses(self, hub: dict) -> list[dict]:
-        """[{"name", "state", "addresses": [...]}]; ``addresses`` is None where the identity may not read the endpoint."""
+        """[{"name", "state", "addresses": [...]}]; ``addresses`` is None where the identity may not read the endpoint.
+
+        An endpoint that is registered in a private DNS zone may name none itself: then the list is empty.
+        """
         shown = []
         for one in hub["private_endpoints"]:
             try:

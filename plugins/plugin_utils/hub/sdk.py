@@ -14,7 +14,7 @@ from .credentials import SharedAccess
 from .errors import HubError, from_answer, trusted_bundle, unreachable
 from .nodelay import mount
 from .rest import CONNECT_MOST, quoted
-from .service import ANSWER_MOST, HubService, Page
+from .service import ANSWER_MOST, HubService, Page, no_step
 
 MISSING = (
     "pip install azure-iot-hub six (six is needed but not declared), or set implementation=pipeline, which needs azure-core only"
@@ -116,7 +116,8 @@ class SdkHub(HubService):
         """The requests.Response of one call of the SDK."""
         from msrest.exceptions import ClientException, HttpOperationError
 
-        what = f"{call.__name__} {' '.join(one for one in arguments[:2] if isinstance(one, str))} of {self.host}"
+        ids = [no_step(one) for one in arguments[:2] if isinstance(one, str)]
+        what = f"{call.__name__} {' '.join(ids)} of {self.host}"
         try:
             answer = call(*arguments, raw=True, timeout=(CONNECT_MOST, self._timeout + longer)).response
         except HttpOperationError as exc:

@@ -12,7 +12,16 @@ import abc
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .errors import HubError
+
 ANSWER_MOST = 16 * 1024 * 1024  # bytes; a page of a thousand full twins stays below
+
+
+def no_step(name: str) -> str:
+    """An id as it is; ``.`` and ``..`` would be taken for steps in a path (RFC 3986, 5.2.4) and lead to another resource."""
+    if name in ("", ".", ".."):
+        raise HubError(f"{name!r} is no id of anything at a hub; nothing was sent", code="BadOptions")
+    return name
 
 
 class Page(NamedTuple):
@@ -123,4 +132,4 @@ class HubService(abc.ABC):
                 return
 
 
-__all__ = ("ANSWER_MOST", "HubService", "Page")
+__all__ = ("ANSWER_MOST", "HubService", "Page", "no_step")

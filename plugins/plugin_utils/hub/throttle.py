@@ -45,7 +45,7 @@ class Bucket:
     """Spaces calls evenly: no burst, because a burst is what a hub's shaping queue answers with 429."""
 
     def __init__(self, rate: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        self._rate, self._clock, self._sleep = rate, clock, sleep
+        self.rate, self._full, self._clock, self._sleep = rate, rate, clock, sleep
         self._next = clock()
         self._lock = threading.Lock()
 
@@ -56,7 +56,7 @@ class Bucket:
             turn = max(self._next, now)
             if turn > until:
                 return False
-            self._next = turn + 1 / self._rate
+            self._next = turn + 1 / self.rate
         if turn > now:
             self._sleep(turn - now)
         return True
@@ -67,7 +67,12 @@ class Bucket:
             self._next = max(self._next, self._clock() + seconds)
 
     def slow_down(self) -> None:
-        self._rate *= 0.9
+        """After a 429: somebody else uses this quota too. Never below a tenth, or one bad minute would last for hours."""
+        self.rate = max(0.9 * self.rate, self._full / 10)
+
+    def speed_up(self) -> None:
+        """After each call that went well."""
+        self.rate = min(1.005 * self.rate, self._full)
 
 
 class ThrottledHub(HubService):
@@ -82,7 +87,7 @@ class ThrottledHub(HubService):
 
     def eta(self, kind: str, calls: int) -> float:
         """Seconds that so many calls take at the least."""
-        return math.ceil(calls / self.rates[kind])
+        return math.ceil(calls / self._buckets[kind].rate)
 
     def get_twin(self, device, module=None):
         return self._run("read", self.inner.get_twin, device, module)
@@ -152,7 +157,9 @@ class ThrottledHub(HubService):
                 message = f"{call.__name__} of {self.host}: the hub's quota leaves no turn within {self._budget:.0f} s"
                 raise HubThrottled(message, 429, "ThrottlingException")
             try:
-                return call(*arguments)
+                answer = call(*arguments)
+                bucket.speed_up()
+                return answer
             except HubError as exc:
                 tries += 1
                 wait = self._wait(exc, bucket, tries, again)

@@ -21,19 +21,16 @@ def served(host=HUB, port=8883, address="192.0.2.1", verified_by=(NEW,), reached
 
 def azure(**changes):
     """One hub and one provisioning service, both served well and both listed."""
-    hub = {"host": HUB, "affected": True, "known_from": ["subscription"]}
+    hub = {"host": HUB, "affected": True, "known_from": ["subscription"], "host_names": {"classic": HUB}}
     good = {
         "hubs": [hub],
         "provisioning_services": [{"device_host": DPS, "affected": True}],
         "served": [served(), served(DPS)],
-        "applications": [],
+        "central_applications": [],
         "registrations": [],
     } | copy.deepcopy(changes)
     good["differing"] = estate.differing(good["served"])
-    good["missing_evidence"] = estate.missing_evidence(
-        good["hubs"], good.pop("applications"), good["registrations"], good["served"]
-    )
-    return good
+    return {**good, "missing_evidence": estate.missing_evidence(good)}
 
 
 def ids(found, listed=(HUB, DPS), accepted=()):
@@ -49,18 +46,21 @@ def test_a_hub_that_no_gateway_names(listed):
     assert f"unlisted-endpoint:{HUB}" in ids(azure(), listed)
 
 
-@pytest.mark.parametrize(
-    "name", ["my-hub.device.azure-devices.net", "my-hub.service.azure-devices.net", "MY-HUB.azure-devices.net"]
-)
-def test_any_of_a_hubs_names_is_that_hub(name):
-    assert ids(azure(), (name, DPS)) == []
+DEVICE_NAME = "my-hub.device.azure-devices.net"
+
+
+def test_any_of_a_hubs_names_is_that_hub_but_the_name_in_use_must_be_looked_at():
+    assert ids(azure(), ("MY-HUB.azure-devices.net", DPS)) == []
+    assert ids(azure(), (DEVICE_NAME, DPS)) == [f"served-chain:{DEVICE_NAME}"]
+    assert ids(azure(served=[served(DEVICE_NAME), served(), served(DPS)]), (DEVICE_NAME, DPS)) == []
 
 
 def test_a_hub_of_another_cloud_need_not_be_named():
-    gov = {"host": "my-hub.azure-devices.us", "affected": False, "known_from": ["subscription"]}
+    name = "my-hub.azure-devices.us"
+    gov = {"host": name, "affected": False, "known_from": ["subscription"], "host_names": {"classic": name}}
     hubs = [*azure()["hubs"], gov]
     assert ids(azure(hubs=hubs)) == []
-    assert ids(azure(hubs=[hubs[0], {**gov, "affected": True}])) == ["unlisted-endpoint:my-hub.azure-devices.us"]
+    assert ids(azure(hubs=[hubs[0], {**gov, "affected": True}])) == [f"unlisted-endpoint:{name}", f"served-chain:{name}"]
 
 
 def test_a_chain_that_only_the_old_root_verifies():
@@ -71,16 +71,24 @@ def test_a_chain_that_only_the_old_root_verifies():
 def test_front_ends_that_do_not_agree():
     both = [served(verified_by=[NEW]), served(address="192.0.2.2", verified_by=[NEW, OLD]), served(DPS)]
     assert ids(azure(served=both)) == [f"chains-differ:{HUB}:8883"]
-    assert ids(azure(served=[both[0], {**both[1], "verified_by": [NEW]}])) == []
+    assert ids(azure(served=[both[0], {**both[1], "verified_by": [NEW]}, served(DPS)])) == []
 
 
 def test_what_could_not_be_seen():
     assert ids(azure(served=[served(reached=False), served(DPS)])) == [f"served-chain:{HUB}:8883"]
-    assert ids(azure(applications=[{"name": "app"}])) == ["hidden-hubs:app"]
+    assert ids(azure(central_applications=[{"name": "app"}])) == ["hidden-hubs:app"]
     told = {"application": "app", "registration_id": "one", "status": "assigned", "assigned_hub": HUB}
-    assert ids(azure(applications=[{"name": "app"}], registrations=[told])) == []
+    assert ids(azure(central_applications=[{"name": "app"}], registrations=[told])) == []
     untold = {**told, "status": "unassigned", "assigned_hub": None}
-    assert ids(azure(applications=[{"name": "app"}], registrations=[untold])) == ["hidden-hubs:app", "registration:one"]
+    assert ids(azure(central_applications=[{"name": "app"}], registrations=[untold])) == ["hidden-hubs:app", "registration:one"]
+
+
+def test_nothing_looked_at():
+    assert ids(azure(served=[])) == [f"served-chain:{HUB}", f"served-chain:{DPS}"]
+
+
+def test_behind_a_proxy():
+    assert ids(azure(served=[served(address=None), served(DPS)])) == [f"front-ends:{HUB}:8883"]
 
 
 def test_accepted_by_id_and_not_otherwise():

@@ -32,9 +32,9 @@ RESOURCE = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/r
 NAMES = HubNames.of("my-hub.azure-devices.net")
 
 
-def judge(state, events, points=tuple(STEADY), missing=(), grace=600.0, baseline: float | None = 10.0):
+def judge(state, events, points=tuple(STEADY), missing=(), grace=600.0, baseline: float | None = 10.0, since=None):
     states = state if isinstance(state, list) else [state]
-    return weigh(states, events, points, missing, Question(NOW, 24, grace, 5.0, baseline))
+    return weigh(states, events, points, missing, Question(NOW, 24, grace, 5.0, baseline, since))
 
 
 def stale(state: State) -> State:
@@ -66,6 +66,26 @@ def test_one_device(name):
     state, events, verdict, words = TABLE[name]
     found = judge(state, events)
     assert found["verdict"] == verdict and any(words in reason for reason in found["reasons"]) is bool(words), found["reasons"]
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize(
+    "events, since, verdict",
+    [
+        (BACK, NOW - 7995, "pass"),
+        (BACK, NOW - 7985, "inconclusive"),  # its last connect was before the change
+        ([], NOW - 60, "inconclusive"),  # connected since before the log
+        ([], None, "pass"),  # nobody is missing, and no more was asked
+        ([up(NOW - 50)], NOW - 60, "pass"),
+        (LEFT, NOW - 9500, "pass"),  # the log is late, the twin is fresh
+    ],
+)
+def test_a_session_from_before_the_change_proves_nothing(fresh, events, since, verdict):
+    if events is LEFT and not fresh:
+        verdict = "fail"
+    found = judge(UP if fresh else stale(UP), events, since=since)
+    assert found["verdict"] == verdict, found["reasons"]
+    assert any("proves nothing" in reason for reason in found["reasons"]) is (verdict == "inconclusive")
 
 
 def test_missing_evidence_never_passes_and_does_not_hide_a_failure():

@@ -72,7 +72,14 @@ def test_pairs_go_both_ways():
             changed(values=[{"name": "AzureIoTHub", "properties": {"changeNumber": 1, "addressPrefixes": ["10.0.0.0/33"]}}]),
             "10.0.0.0",
         ),
-        (changed(values=[{"name": "AzureIoTHub", "properties": {"changeNumber": 1, "addressPrefixes": ["::/0"]}}]), "no prefix"),
+        (
+            changed(values=[{"name": "AzureIoTHub", "properties": {"changeNumber": 1, "addressPrefixes": ["2001:db8::/48"]}}]),
+            "no prefix",
+        ),
+        (
+            changed(values=[{"name": "AzureIoTHub", "properties": {"changeNumber": 1, "addressPrefixes": ["0.0.0.0/0"]}}]),
+            "everybody",
+        ),
         (changed(values=[{"name": "AzureIoTHub", "properties": {"changeNumber": 1}}]), "no list named addressPrefixes"),
         (changed(changeNumber="many"), "is no number"),
     ],
@@ -108,6 +115,17 @@ def test_drift():
     with pytest.raises(ServiceTagError, match="is for cloud china"):
         compare(now, {**before, "cloud": "china"}, 100)
     assert compare(now, None, 0)["added"] == list(now.prefixes)
+
+
+def test_other_prefixes_under_the_same_number():
+    """But for another choice of the same tag."""
+    whole = record(select(SERVICE_TAGS, "public", []))
+    other = changed()
+    other["values"][0]["properties"]["addressPrefixes"] = [EAST, WEST, NOWHERE, "203.0.0.0/16"]
+    with pytest.raises(ServiceTagError, match="changeNumber 42 and other prefixes"):
+        compare(select(other, "public", []), whole, 100)
+    assert compare(select(SERVICE_TAGS, "public", ["eastus"], pairs=False), whole, 100)["removed"] == [WEST]
+    assert compare(select(SERVICE_TAGS, "public", [], ipv6=True), whole, 0)["added"]
 
 
 def test_another_files_number_is_no_change():
