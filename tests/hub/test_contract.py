@@ -208,9 +208,9 @@ def test_policies(azure, implementation, device, policy):
     calls = {
         "twin": lambda: port.get_twin(device),
         "query": lambda: port.query_page("SELECT COUNT() AS n FROM devices"),
-        "configuration": lambda: port.list_configurations(),
+        "configuration": port.list_configurations,
         "identity": lambda: port.get_identity(device),
-        "statistics": lambda: port.registry_statistics(),
+        "statistics": port.registry_statistics,
         "write": lambda: port.put_identity(f"{device}-{policy}", {}),
     }
     allowed = set()
