@@ -68,6 +68,7 @@ PACKAGES = {
     "python3-venv": "/usr/share/doc/python3-venv",
     "git": "git",
     "shellcheck": "shellcheck",
+    "softhsm2": "softhsm2-util",  # a PKCS#11 token for the tests
 }
 
 

@@ -34,6 +34,14 @@ class BadInput(TrustError):
     """The desired document, a certificate or a file on the gateway is not what it must be."""
 
 
+class Refused(TrustError):
+    """An order, an envelope or a file of keys is not believed. ``reason`` is a stable id; docs/signing.md lists them all."""
+
+    def __init__(self, reason, message, **details):
+        super().__init__(message, reason=reason, **details)
+        self.reason = reason
+
+
 class UnsupportedGateway(TrustError):
     """The gateway is not one on which trust may be changed: not root, no known layout, two layouts."""
 
@@ -64,6 +72,7 @@ __all__ = (
     "Busy",
     "CommandFailed",
     "ProofFailed",
+    "Refused",
     "RevertFailed",
     "StorageFailed",
     "TrustError",

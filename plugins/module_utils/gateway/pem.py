@@ -100,12 +100,11 @@ def facts(der):
     known = context.get_ca_certs()
     if not known:
         return None
-    return Facts(
-        subject_text(known[0]["subject"]),
-        subject_text(known[0]["issuer"]),
-        int(ssl.cert_time_to_seconds(str(known[0]["notBefore"]))),
-        int(ssl.cert_time_to_seconds(str(known[0]["notAfter"]))),
-    )
+    try:
+        dates = [int(ssl.cert_time_to_seconds(str(known[0][name]))) for name in ("notBefore", "notAfter")]
+    except ValueError as exc:  # OpenSSL reads a month 99
+        raise BadInput("not a certificate: {0}".format(exc)) from exc
+    return Facts(subject_text(known[0]["subject"]), subject_text(known[0]["issuer"]), *dates)
 
 
 def one_root(text, where):

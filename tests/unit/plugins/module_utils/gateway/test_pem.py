@@ -29,6 +29,14 @@ def test_the_facts_of_a_root():
     assert known.not_after == 1747094340  # 2025-05-12T23:59:00Z
 
 
+def test_a_date_that_is_none():
+    """OpenSSL takes the certificate, ssl.cert_time_to_seconds does not take its month."""
+    der = pem.split(G2.encode())[0]
+    at = der.index(b"\x17\x0d") + 2  # UTCTime, 13 characters: YYMMDDhhmmssZ
+    with pytest.raises(BadInput, match="not a certificate"):
+        pem.facts(der[: at + 2] + b"99" + der[at + 4 :])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
