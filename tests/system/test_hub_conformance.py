@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from lab import config, hub_client, openssl
+from lab.hub import sas
 
 SDK = """
 import socket, sys
@@ -73,6 +74,16 @@ def test_mosquitto_with_a_wrong_password(fleet, device):
     done = fleet.execute(device.name, *argv, "-t", f"devices/{device.name}/messages/devicebound/#")
     assert done.returncode != 0
     assert b"not authori" in done.stderr.lower()
+
+
+@pytest.mark.parametrize("topic, taken", [("devices/{0}/messages/events/", True), ("devices/another/messages/events/", False)])
+def test_mosquitto_publishes_its_own_telemetry_only(fleet, device, topic, taken):
+    """With quality of service 1 its exit code says whether the hub acknowledged."""
+    password = sas.token(config.HUB, device.name, device.key, 600)
+    argv = ["mosquitto_pub", "-h", config.HUB, "-p", "8883", "--capath", "/etc/ssl/certs", "-i", device.name, "-q", "1"]
+    argv += ["-u", f"{config.HUB}/{device.name}/?api-version=2021-04-12", "-P", password]
+    done = fleet.execute(device.name, "timeout", "20", *argv, "-t", topic.format(device.name), "-m", "hello")
+    assert (done.returncode == 0) is taken, done.stderr.decode()
 
 
 @pytest.mark.parametrize("port", [8883, 443])
