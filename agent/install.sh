@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+# Installs the agent from the tarball that this script lies in: on a device, or into an image's root file system.
+#
+#   install.sh [--root DIR] [--inbox-group GROUP] KEYS.json AGENT.json
+#
+# Verify the tarball's signature first (docs/agent.md). Keys of the hub are not in it; AGENT.json says where they lie.
+set -eu
+
+root=''
+group='root'
+while [ "${1#--}" != "${1:-}" ]; do
+    case "$1" in
+        --root) root="${2%/}" ;;
+        --inbox-group) group="$2" ;;
+        *)
+            echo "install.sh: unknown option $1" >&2
+            exit 2
+            ;;
+    esac
+    shift 2
+done
+if [ "$#" -ne 2 ]; then
+    echo 'usage: install.sh [--root DIR] [--inbox-group GROUP] KEYS.json AGENT.json' >&2
+    exit 2
+fi
+here=$(dirname "$0")
+
+# file mode, source, target; beside the target and renamed, so that a device that loses power has the old or the new one
+put() {
+    mkdir -p "$(dirname "$root$3")"
+    cp "$2" "$root$3.new"
+    chmod "$1" "$root$3.new"
+    if [ "$(id -u)" -eq 0 ]; then
+        chown 0:0 "$root$3.new"
+    fi
+    mv -f "$root$3.new" "$root$3"
+}
+
+put 0644 "$here/rootwave-agent.pyz" /usr/local/lib/rootwave/rootwave-agent.pyz
+put 0644 "$2" /etc/rootwave/agent.json
+for unit in rootwave-agent.service rootwave-inbox.service rootwave-inbox.path; do
+    put 0644 "$here/$unit" "/etc/systemd/system/$unit"
+done
+# keys that a signed order has renewed on this device are newer than those of its image
+if [ ! -e "$root/var/lib/rootwave/keys.json" ]; then
+    put 0644 "$1" /var/lib/rootwave/keys.json
+fi
+mkdir -p "$root/var/lib/rootwave/inbox" "$root/var/lib/rootwave/outbox"
+chmod 0755 "$root/var/lib/rootwave" "$root/var/lib/rootwave/outbox"
+chgrp "$group" "$root/var/lib/rootwave/inbox"
+chmod 1770 "$root/var/lib/rootwave/inbox"
+
+if grep -q '"front_end": *"inbox"' "$2"; then
+    units='rootwave-inbox.path rootwave-inbox.service'
+else
+    units='rootwave-agent.service'
+fi
+sync
+# shellcheck disable=SC2086 # a list of units
+if [ -n "$root" ]; then
+    systemctl --root="$root" enable $units
+else
+    systemctl daemon-reload
+    systemctl enable $units
+    systemctl restart --no-block $units
+fi

@@ -1,0 +1,182 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is around the agent: its sandbox, its installation over SSH, the inbox, and that it does what Ansible does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from lab import config, hub_client, images, openssl, pki
+from lab.environment import environment
+from tests.system import devices
+from tests.system.fleet import wait_until
+from tests.unit.agent.signing import Signer
+
+FOREIGN = ("/usr/x", "/usr/local/x", "/var/log/x", "/root/x", "/boot/x", "/etc/ssh/x", "/etc/rootwave/x")
+NEEDED = ("/etc/ssl/certs/x", "/usr/local/share/ca-certificates/x", "/etc/systemd/system/x", "/var/lib/rootwave/x")
+# what may differ between two gateways that did the same
+OWN = ("finished_at", "elapsed", "committed_at", "seconds_since_commit")
+
+
+@pytest.fixture(scope="session")
+def tarball(tmp_path_factory):
+    return devices.make_tarball(tmp_path_factory.mktemp("agent"))
+
+
+@pytest.fixture(params=["bullseye", "bookworm", "trixie"])
+def free_container(lab, fleet, request):
+    """A gateway that may make namespaces: in the lab's own systemd leaves the sandbox out, for they may not."""
+    gateway = [one for one in lab.gateways if one.suite == request.param][0]
+    name, settings = f"{lab.network}-sandbox", lab.state_dir / "gateways" / gateway.name
+    image = images.lab_image(lab, gateway)
+    remove = ["podman", "rm", "--force", "--ignore", "--time", "1", name]
+    subprocess.run(remove, check=True, capture_output=True)
+    argv = ["podman", "--runtime", images.choose_runtime(image), "run", "--detach", "--name", name, "--systemd=always"]
+    argv += ["--privileged", *images.LIMITS, "--label", f"rootwave.lab={lab.name}", "--network", lab.network]
+    argv += ["--ip", lab.address(200), "--dns", lab.dns_address, "--volume", f"{settings}:/etc/lab:ro", image, "/sbin/init"]
+    subprocess.run(argv, check=True, capture_output=True)
+    yield name
+    subprocess.run(remove, check=True, capture_output=True)
+
+
+def test_sandbox(fleet, free_container, tarball):
+    """In force, and everything works in it: stage, retire, and the revert of one that found no session."""
+    lab = fleet.lab
+    hub_client.ask(lab, "seed", {"hub": config.HUB, "devices": {"sandbox": {}}})
+    device = devices.Device(lab, "sandbox", tarball, Signer("lab"), container=free_container)
+    wait_until(lambda: device.execute("systemctl", "is-system-running").stdout.strip() in (b"running", b"degraded"), "systemd")
+    failed = device.execute("systemctl", "--failed", "--no-legend").stdout  # a privileged container may not load modules
+    device.install()
+    device.wait_connected()
+    pid, documents = device.main_pid(), devices.documents(lab)
+
+    def writes(path: str, *inside: str) -> bool:
+        return device.execute(*inside, "sh", "-c", f"echo > {path} && rm {path}").returncode == 0
+
+    inside = ("nsenter", "--target", pid, "--mount")
+    assert not [path for path in FOREIGN if writes(path, *inside)]
+    assert all(writes(path, *inside) for path in NEEDED)
+    assert all(writes(path) for path in FOREIGN)  # without the sandbox they can be written
+    facts = dict(line.split(":\t", 1) for line in device.run("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
+    assert (facts["NoNewPrivs"], facts["Seccomp"], int(facts["CapBnd"], 16) >> 21 & 1) == ("1", "2", 0)  # 21: CAP_SYS_ADMIN
+
+    device.wait_for("stage", "proved", order=device.order(documents("stage")))
+    hub_client.serve(lab, "v2")
+    hub_client.ask(lab, "fault", {"name": "refuse-connack", "key": "sandbox/rootwave"})
+    order = device.order(documents("retire", confirm_within=10))
+    wait_until(device.pending, "a pending change")
+    wait_until(lambda: not device.pending(), "the revert")
+    hub_client.ask(lab, "clear", {})
+    device.wait_for("retire", "reverted", order=order)
+    device.send({"retire": {"go": 2}})
+    device.wait_for("retire", "proved", order={**order, "go": 2})
+    assert device.execute("systemctl", "--failed", "--no-legend").stdout == failed
+
+
+def test_deploy_agent_over_ssh(fleet, tmp_path):
+    """The playbook makes the identity, installs, and waits for the first session; a second run changes nothing."""
+    keys = tmp_path / "keys.json"
+    signer = Signer("lab")
+    keys.write_text(json.dumps(signer.document))
+    settings = json.loads((fleet.lab.state_dir / "hub.json").read_text())
+    variables = {"rootwave_hosts": ",".join(fleet.group("trio")), "trust_agent_fleet": "lab", "trust_agent_hub": config.HUB}
+    more = ["-e", json.dumps({**variables, "trust_agent_keys_file": str(keys), "trust_agent_connect_within": 60})]
+    around = environment(settings, pki.roots_file(fleet.lab.state_dir))
+    around["ROOTWAVE_HUB_CONNECTION_STRING"] = devices.connection_string(fleet.lab)
+    around = {name: value for name, value in around.items() if name != "ANSIBLE_COLLECTIONS_PATH"}
+    first = fleet.play("deploy_agent", fleet.campaign(["trio"]), *more, settings=around)
+    assert first.code == 0, first.output
+    again = fleet.play("deploy_agent", fleet.campaign(["trio"]), *more, settings=around)
+    assert (again.code, again.changed) == (0, 0), again.output
+    for name in fleet.group("trio"):
+        device = devices.Device(fleet.lab, name, keys, signer)
+        assert device.status()["connected"]
+        assert device.run("stat", "-c", "%a %U", "/etc/rootwave/agent.key").split() == ["600", "root"]
+        key = device.run("cat", "/etc/rootwave/agent.key").strip()
+        assert key not in first.output + again.output
+    # a hub that refuses: the playbook fails and says where to look
+    hub_client.ask(fleet.lab, "fault", {"name": "refuse-connack"})
+    device.run("systemctl", "stop", "rootwave-agent")
+    wrong = fleet.play("deploy_agent", fleet.campaign(["trio"]), *more, "-e", "trust_agent_connect_within=5", settings=around)
+    hub_client.ask(fleet.lab, "clear", {})
+    assert wrong.code != 0 and "agent-status.json" in wrong.output
+
+
+def bring(device, name, document):
+    """As an application does: written beside its place, and renamed."""
+    inbox = f"{devices.STATE}/inbox"
+    device.put(f"{inbox}/.{name}", json.dumps(document))
+    device.run("mv", f"{inbox}/.{name}", f"{inbox}/{name}")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["Debian 11", "Debian 12", "Debian 13"])
+def test_inbox(fleet, tarball, roots, number):
+    """No connection of its own: the path unit wakes it, and retire waits for the application's word."""
+    device = devices.Device(fleet.lab, fleet.group("trio")[number], tarball, Signer("lab"), front_end="inbox", key_file="")
+    device.install()
+    documents = devices.documents(fleet.lab)
+
+    def said(phase):
+        return ((device.json(f"{devices.STATE}/outbox/reported.json") or {}).get(phase) or {}).get("state")
+
+    stage = device.signer.phase(documents("stage"), 1)
+    bring(device, "desired.json", {"stage": stage})
+    wait_until(lambda: said("stage") == "proved", "the stage")
+    hub_client.serve(fleet.lab, "v2")
+    before = fleet.trust_files(device.name)
+
+    retire = device.signer.phase(documents("retire", confirm_within=10), 2)
+    bring(device, "desired.json", {"stage": stage, "retire": retire})
+    wait_until(lambda: device.json(f"{devices.STATE}/outbox/reconnect.json"), "the request for a new session")
+    wait_until(lambda: said("retire") == "reverted", "nobody reconnected")
+    assert fleet.trust_files(device.name) == before
+
+    bring(device, "desired.json", {"stage": stage, "retire": {**retire, "go": 2}})
+    wait_until(lambda: device.json(f"{devices.STATE}/outbox/reconnect.json"), "the request for a new session")
+    asked = device.json(f"{devices.STATE}/outbox/reconnect.json")
+    assert asked["change"] in device.pending() and said("retire") == "running"
+    bring(device, "reconnected.json", {"change": asked["change"]})
+    wait_until(lambda: said("retire") == "proved", "the commit")
+    assert not openssl.trusts(fleet.lab, fleet.gateways[device.name], roots["lab-baltimore"].pem)
+    wait_until(lambda: not device.execute("pgrep", "-f", "rootwave-agent.pyz").stdout, "nothing runs when nothing is to do")
+
+
+def same_suite(fleet) -> tuple[str, str]:
+    """Two gateways that nothing tells apart but their names."""
+    first, second = fleet.group("first"), fleet.group("second")
+    alike = [(a, b) for a in first for b in second if fleet.gateways[a].image == fleet.gateways[b].image]
+    return alike[0]
+
+
+def what_matters(report: dict) -> dict:
+    kept = {key: value for key, value in report.items() if key not in OWN}
+    return {**kept, "probes": [{key: value for key, value in probe.items() if key != "at"} for probe in report["probes"]]}
+
+
+def test_push_and_pull_do_the_same(fleet, tarball):
+    """One campaign by the module over SSH and by the agent: equal plans, trust files and reports."""
+    pushed, pulled = same_suite(fleet)
+    device = devices.Device(fleet.lab, pulled, tarball, Signer("lab"))
+    device.install()
+    device.wait_connected()
+    assert fleet.trust_files(pushed) == fleet.trust_files(pulled)
+    campaign = fleet.campaign(["first"])
+    document = devices.documents_of(campaign, [{"host": config.HUB, "port": port, "role": "hub"} for port in (8883, 443)])
+    seen = []
+    for phase in ("stage", "retire"):
+        run = fleet.play(f"{phase}_campaign", campaign)
+        assert run.code == 0, run.output
+        device.wait_for(phase, "proved", order=device.order(document(phase)))
+        mine, theirs = fleet.report(pushed), fleet.report(pulled)
+        assert mine["plan"] and what_matters(mine) == what_matters(theirs)
+        assert fleet.trust_files(pushed) == fleet.trust_files(pulled)
+        seen.append(theirs)
+        device.send({phase: None})  # two orders about seven roots each do not fit into one twin
+        hub_client.serve(fleet.lab, "v2")
+    # and the comparison can fail
+    assert what_matters(seen[0]) != what_matters(seen[1])
+    fleet.alter(pulled, "sh", "-c", "echo >> /etc/ca-certificates.conf")
+    assert fleet.trust_files(pushed) != fleet.trust_files(pulled)
