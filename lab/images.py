@@ -70,8 +70,10 @@ def _make_base(suite: str, archive: Path) -> None:
 
 
 @functools.cache
+@functools.cache
 def choose_runtime(image: str) -> str:
-    """crun where it works; some machines' cgroups need runc. Tried once, for that starts a container."""
+    """crun where it works; some machines' cgroups need runc. Tried once: it starts a container, and what containers do to the
+    host's cgroups meanwhile must not give one lab two runtimes."""
     reasons = []
     for runtime in ("crun", "runc"):
         try:
