@@ -10,8 +10,10 @@ import time
 from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
-from ansible_collections.rootwave.iot.plugins.plugin_utils import azure_blockers, gate
+from ansible_collections.rootwave.iot.plugins.plugin_utils import azure_blockers, gate, order_file, twin_gate
 from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import Asked, evidence_of
+from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.errors import HubError
+from ansible_collections.rootwave.iot.plugins.plugin_utils.waves import SSH, TWIN
 
 # The registers that the roles fill
 RESULT, REPORT = "root_certificates_result", "wave_gate_report"
@@ -21,12 +23,14 @@ SPEC = {
     "phase": {"type": "str", "required": True, "choices": ["stage", "retire", "revert"]},
     "undo": {"type": "str", "choices": ["stage", "retire"]},
     "azure": {"type": "dict"},
+    "twins": {"type": "dict", "options": twin_gate.TWINS},
+    "connections": {"type": "dict"},
     "closing": {"type": "bool", "default": False},
 }
 
 
 class ActionModule(ActionBase):
-    """Evidence is read from what the gateway tasks of this run registered."""
+    """Evidence is read from what the gateway tasks of this run registered, and from the hub for waves that go through twins."""
 
     _requires_connection = False
 
@@ -40,7 +44,7 @@ class ActionModule(ActionBase):
         index, complaint = locate(batches, args["waves"]["hosts"], task_vars, args["closing"])
         if complaint:
             return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, (complaint,)), None)
-        against = [] if args["closing"] else against_in_azure(args, task_vars)
+        against = [] if args["closing"] else [*against_in_azure(args, task_vars), *against_the_order(args, index)]
         if against and not self._task.check_mode:
             return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, tuple(against)), None)
         for reason in against:
@@ -62,6 +66,8 @@ class ActionModule(ActionBase):
         if index < len(batches) and batches[index]["wave"] == last:
             hosts = [host for batch in batches[:index] if batch["wave"] == last for host in batch["hosts"]]
             verdict = gate.judge_budget(policy, len(wave["hosts"]), self._evidence(args, wave, hosts, task_vars))
+        elif wave.get("via") == TWIN:
+            verdict = self._judge_twins(args, wave, task_vars, self._soak if index < len(batches) else None)
         else:
             verdict = gate.judge_wave(policy, self._evidence(args, wave, wave["hosts"], task_vars))
             if index < len(batches):
@@ -70,10 +76,16 @@ class ActionModule(ActionBase):
             return self._stop(args, task_vars, verdict, last)
         return self._open(args, index, verdict)
 
+    def _judge_twins(self, args, wave, task_vars, soak):
+        say, policy = self._display.display, args["campaign"]["policy"]
+        try:
+            asker = twin_gate.TwinGate(args["twins"], asked_of(args), wave, task_vars["hostvars"], say)
+            return asker.judge(policy, soak, args["connections"])
+        except HubError as exc:
+            return gate.Verdict(gate.INCONCLUSIVE, {}, (f"{exc}; {exc.advice}",))
+
     def _evidence(self, args, wave, hosts, task_vars):
-        campaign = args["campaign"]
-        accepted = tuple(item["finding"] for item in campaign["accept"])
-        asked = Asked(campaign["digest"], args["phase"], args["undo"], accepted)
+        asked = asked_of(args)
         name = RESULT if wave["mode"] == "run" else REPORT
         return [evidence_of(host, task_vars["hostvars"][host].get(name), asked) for host in hosts]
 
@@ -103,7 +115,7 @@ class ActionModule(ActionBase):
         self._display.display(result["msg"])
         if index < len(batches):
             wave = next(wave for wave in waves if wave["name"] == batches[index]["wave"])
-            result["wave"], result["mode"] = wave["name"], wave["mode"]
+            result["wave"], result["mode"], result["via"] = wave["name"], wave["mode"], wave.get("via", SSH)
             result["token"] = gate_token(args["campaign"]["digest"], args["phase"], wave["name"])
         return result
 
@@ -128,6 +140,23 @@ def undone_phase(args):
     if args["undo"] is None:
         return None, "name the phase that is to be taken back: -e rootwave_undo=retire (or stage)"
     return args["undo"], None
+
+
+def asked_of(args):
+    campaign = args["campaign"]
+    accepted = tuple(item["finding"] for item in campaign["accept"])
+    return Asked(campaign["digest"], args["phase"], args["undo"], accepted)
+
+
+def against_the_order(args, index):
+    """Why no twin wave of this run could be ordered: said before its first wave, not after days of the others."""
+    if index or not any(wave.get("via") == TWIN and wave["mode"] == "run" for wave in args["waves"]["waves"]):
+        return []
+    try:
+        order_file.must_not_be_over(twin_gate.order_for(args["twins"], asked_of(args)), time.time())
+    except HubError as exc:
+        return [f"{exc}; {exc.advice}"]
+    return []
 
 
 def against_in_azure(args, task_vars):

@@ -14,6 +14,8 @@ description:
     when the run began; too little evidence is inconclusive, which stops the run too.
   - Reads what M(rootwave.iot.gateway) registered as C(root_certificates_result) and, for waves that are only looked at, what
     M(rootwave.iot.gateway_info) registered as C(wave_gate_report).
+  - A wave that goes through twins is asked at its hub itself, by O(twins). Devices that have not answered yet have the policy's
+    C(phase_timeout) for it, then they are silent. After a soak all of them are asked again.
   - Use it with C(run_once), C(any_errors_fatal) and the tag C(always); the role P(rootwave.iot.wave_gate#role) does.
 author:
   - Rootwave contributors (@rootwave)
@@ -54,6 +56,79 @@ options:
       - What M(rootwave.iot.hub_info) returned. With it V(retire) is not opened while a hub is known that no endpoint names, a
         front end serves a chain that no present anchor verifies, front ends do not agree, or something could not be seen. Each is
         named by an id that the campaign can accept.
+    type: dict
+  twins:
+    description:
+      - How a wave that goes through twins is asked about. Needed when the campaign has one.
+    type: dict
+    suboptions:
+      hub:
+        description: The hub's host name.
+        type: str
+      connection_string:
+        description: A shared-access connection string; E(ROOTWAVE_HUB_CONNECTION_STRING) when neither it nor the hub is set.
+        type: str
+      cloud:
+        description: The cloud that the hub must be in.
+        type: str
+        choices: [public, usgov, china]
+      implementation:
+        description: Which client speaks to the hub.
+        type: str
+        choices: [auto, sdk, pipeline]
+        default: auto
+      sku:
+        description: The hub's tier.
+        type: str
+        choices: [F1, B1, B2, B3, S1, S2, S3]
+        default: S1
+      units:
+        description: The hub's units.
+        type: int
+        default: 1
+      timeout:
+        description: Seconds that one call may take.
+        type: int
+        default: 60
+      time_budget:
+        description: Seconds that one call may take with all its repetitions.
+        type: int
+        default: 600
+      orders:
+        description: The file of the signed order by phase.
+        type: dict
+        default: {}
+      fleet:
+        description: The fleet that the orders must be for.
+        type: str
+      keys:
+        description: A C(keys.json) as devices have it; with it the orders' signatures are checked before the first wave.
+        type: path
+      front_end:
+        description: Whether orders are in module twins or in device twins.
+        type: str
+        choices: [module, inbox]
+        default: module
+      module_id:
+        description: The agent's module.
+        type: str
+        default: rootwave
+      fresh_reads_most:
+        description:
+          - Waves up to this size are read by twin id. Of larger ones the query index says who is done, and every other device is
+            read by its id.
+        type: int
+        default: 1000
+      via:
+        description: Not used here; M(rootwave.iot.hub_order) has it.
+        type: str
+      write_share:
+        description: Not used here; M(rootwave.iot.hub_order) has it.
+        type: float
+  connections:
+    description:
+      - What M(rootwave.iot.hub_connections) returned about the devices of a wave that goes through twins, with the wave's own
+        baseline. It can only speak against the wave.
     type: dict
   closing:
     description:
@@ -107,6 +182,11 @@ mode:
   returned: when it passed and there is a next wave
   type: str
   sample: run
+via:
+  description: Whether the wave goes by V(ssh), or through V(twin).
+  returned: when it passed and there is a next wave
+  type: str
+  sample: ssh
 token:
   description: What O(rootwave.iot.gateway#module:gate) needs.
   returned: when it passed and there is a next wave

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection. Pure: what Ansible registered about one gateway -> one word, and the facts a gate needs.
+"""PRIVATE to the collection. Pure: what Ansible or a twin knows of one gateway -> one word, and the facts a gate needs.
 
 Missing evidence is a word of its own: a gateway that nobody heard of is never counted as done.
 """
@@ -41,9 +41,11 @@ class Asked:
 
 
 def evidence_of(host: str, result, asked: Asked) -> Evidence:
-    """``result`` is what rootwave.iot.gateway, or gateway_info's report of an earlier run, left behind."""
+    """``result`` is what rootwave.iot.gateway, gateway_info's report of an earlier run, or twin_evidence left behind."""
     if not isinstance(result, dict) or result.get("skipped"):
         return Evidence(host, SILENT, "no result")
+    if result.get("silent"):
+        return Evidence(host, SILENT, _reason(result))
     if result.get("unreachable"):
         return Evidence(host, UNREACHABLE, _reason(result))
     if result.get("timedout"):

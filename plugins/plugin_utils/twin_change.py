@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .hub.errors import HubConflict, HubError
@@ -23,7 +24,14 @@ class Outcome(NamedTuple):
 
 
 def change(hub: HubService, device: str, module: str | None, wanted: dict, etag: str | None, dry_run: bool) -> Outcome:
-    """``wanted`` is {"tags", "desired"}, either may be missing; both are merge patches.
+    """``wanted`` is {"tags", "desired"}, either may be missing; both are merge patches. See ``change_by``."""
+    return change_by(hub, device, module, lambda _twin: wanted, etag, dry_run)
+
+
+def change_by(
+    hub: HubService, device: str, module: str | None, wanted_of: Callable[[dict], dict], etag: str | None, dry_run: bool
+) -> Outcome:
+    """``wanted_of`` says what is wanted of the twin as it was just read, {} for nothing.
 
     Each try reads the twin, computes, and patches with the ETag of what was read: whoever came in between makes the hub
     refuse, and the next try starts from what they left. With ``etag`` the twin must be that very one: no second
@@ -31,7 +39,7 @@ def change(hub: HubService, device: str, module: str | None, wanted: dict, etag:
     """
     for tries in range(1, TRIES_MOST + 1):
         twin = hub.get_twin(device, module)
-        before = state_of(twin)
+        before, wanted = state_of(twin), wanted_of(twin)
         after = {section: merged(before[section], wanted.get(section) or {}) for section in before}
         refuse_what_does_not_fit(device, module, wanted, after)
         if etag and etag.strip('"') != twin["etag"]:
@@ -74,4 +82,4 @@ def refuse_what_does_not_fit(device: str, module: str | None, wanted: dict, afte
         raise HubError(f"nothing was sent to {who}: " + "; ".join(found))
 
 
-__all__ = ("Outcome", "change", "state_of")
+__all__ = ("Outcome", "change", "change_by", "state_of")

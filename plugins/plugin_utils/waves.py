@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from .campaign_file import CampaignError
 
+SSH, TWIN = "ssh", "twin"
+
 
 def fix_waves(campaign: dict, groups: dict[str, list[str]], forks: int, last: str | None = None) -> dict:
-    """{"waves": [{"name", "hosts", "mode"}], "batches": [{"wave", "hosts"}], "hosts": [...], "serial": [...]}
+    """{"waves": [{"name", "hosts", "mode", "via"}], "batches": [{"wave", "hosts"}], "hosts": [...], "serial": [...]}
 
-    Waves are cut into batches of at most ``forks``, because the linear strategy ends a task on a whole batch before
-    the next task, and armed reverts must not run out meanwhile. ``last`` names the one wave to run; those before it
-    are then looked at only (mode "report"). Raises CampaignError for a wave that is empty, unknown or shared.
+    SSH waves are cut into batches of at most ``forks``, because the linear strategy ends a task on a whole batch before the
+    next task, and armed reverts must not run out meanwhile. A twin wave is asked at its hub, once for all its devices: its
+    first host stands for it in the play, so that ten thousand devices cost Ansible no more than one. ``last`` names the one
+    wave to run; those before it are then looked at only (mode "report"). Raises CampaignError for a wave that is empty,
+    unknown or shared.
     """
     path = campaign["path"]
     waves: list[dict] = []
@@ -30,20 +34,23 @@ def fix_waves(campaign: dict, groups: dict[str, list[str]], forks: int, last: st
             if host in owner:
                 raise CampaignError(f"{path}: waves: {host} is in two waves, {owner[host]} and {name}")
             owner[host] = name
-        waves.append({"name": name, "hosts": hosts, "mode": "run"})
+        waves.append({"name": name, "hosts": hosts, "mode": "run", "via": wave.get("via", SSH)})
     if last is not None:
         waves = _up_to(path, waves, last)
-    batches = [
-        {"wave": wave["name"], "hosts": wave["hosts"][start : start + forks]}
-        for wave in waves
-        for start in range(0, len(wave["hosts"]), forks)
-    ]
+    batches = [{"wave": wave["name"], "hosts": hosts} for wave in waves for hosts in _batches(wave, forks)]
     return {
         "waves": waves,
         "batches": batches,
         "hosts": [host for batch in batches for host in batch["hosts"]],
         "serial": [len(batch["hosts"]) for batch in batches],
     }
+
+
+def _batches(wave: dict, forks: int) -> list[list[str]]:
+    hosts = wave["hosts"]
+    if wave["via"] == TWIN:
+        return [hosts[:1]]
+    return [hosts[start : start + forks] for start in range(0, len(hosts), forks)]
 
 
 def _check_size(path: str, wave: dict, hosts: list[str], min_sample: int) -> None:
@@ -69,4 +76,4 @@ def _up_to(path: str, waves: list[dict], last: str) -> list[dict]:
     return [{**wave, "mode": "run" if wave["name"] == last else "report"} for wave in chosen]
 
 
-__all__ = ("fix_waves",)
+__all__ = ("SSH", "TWIN", "fix_waves")

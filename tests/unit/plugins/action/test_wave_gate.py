@@ -44,10 +44,10 @@ def done(held):
     return {"campaign": {"digest": DIGEST}, "phase": "stage", "outcome": "done", "seconds_since_commit": held}
 
 
-def gate(batch, results, check_mode=False, closing=False, hosts=None, **policy):
+def gate(batch, results, check_mode=False, closing=False, hosts=None, waves=WAVES, **policy):
     """What the gate answers before a batch, with what the gateways registered so far."""
     campaign = {"digest": DIGEST, "path": "campaign.yml", "accept": [], "policy": {**POLICY, "soak": 300, **policy}}
-    args = {"campaign": campaign, "waves": WAVES, "phase": "stage", "closing": closing}
+    args = {"campaign": campaign, "waves": waves, "phase": "stage", "closing": closing}
     task = SimpleNamespace(args=args, check_mode=check_mode, async_val=0, diff=False)
     registered = {name: {"root_certificates_result": results.get(name)} for name in WAVES["hosts"]}
     known = {
@@ -99,3 +99,33 @@ def test_it_refuses_a_play_that_covers_less(clock):
     answer = gate(0, {}, hosts=["gw-1"])
     assert answer["failed"]
     assert "covers 1 of 3 gateways (missing: gw-2, gw-3)" in answer["msg"]
+
+
+def mixed(first, second):
+    """The same waves, each by its own way."""
+    named = zip(WAVES["waves"], (first, second), strict=True)
+    return {**WAVES, "waves": [{**wave, "via": via} for wave, via in named]}
+
+
+@pytest.mark.parametrize("second", ["ssh", "twin"])
+def test_an_ssh_wave_that_passed_opens_the_next_one_whatever_its_way(clock, second):
+    answer = gate(1, {"gw-1": done(held=300)}, waves=mixed("ssh", second))
+    assert (answer["verdict"], answer["wave"], answer["via"]) == ("pass", "broad", second)
+
+
+@pytest.mark.parametrize("second", ["ssh", "twin"])
+def test_an_ssh_wave_that_failed_opens_nothing(clock, second):
+    answer = gate(1, {"gw-1": {"failed": True, "msg": "no"}}, waves=mixed("ssh", second))
+    assert (answer["verdict"], answer.get("via"), answer.get("token")) == ("fail", None, None)
+
+
+def test_what_is_missing_for_a_twin_wave_is_said_before_the_first_one(clock):
+    answer = gate(0, {}, waves=mixed("ssh", "twin"))
+    assert answer["failed"] and "set rootwave_twins: hub, fleet, and orders.stage" in answer["msg"]
+    assert gate(0, {}, waves=mixed("ssh", "ssh"))["via"] == "ssh"
+
+
+def test_a_twin_wave_that_cannot_be_asked_about_is_inconclusive(clock):
+    """What an SSH gateway would have registered is no evidence for it."""
+    answer = gate(1, {"gw-1": done(held=300)}, waves=mixed("twin", "ssh"))
+    assert (answer["failed"], answer["verdict"]) == (True, "inconclusive")

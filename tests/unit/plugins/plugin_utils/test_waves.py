@@ -54,3 +54,14 @@ def test_unknown_last_wave():
 
 def test_expected_size_holds():
     assert fix_waves(campaign({"group": "broad", "expect": 5}), GROUPS, 5)["serial"] == [5]
+
+
+def test_a_twin_wave_is_one_batch_of_the_host_that_stands_for_it():
+    """Ten thousand devices are one host to Ansible; the wave itself, and what the campaign expects of it, stay whole."""
+    mixed = campaign("canary", {"group": "broad", "via": "twin", "expect": 5}, min_sample=1)
+    fixed = fix_waves(mixed, GROUPS, forks=2)
+    assert [(batch["wave"], batch["hosts"]) for batch in fixed["batches"]] == [("canary", ["a"]), ("broad", ["b"])]
+    assert (fixed["hosts"], fixed["serial"]) == (["a", "b"], [1, 1])
+    assert [(wave["via"], wave["hosts"]) for wave in fixed["waves"]] == [("ssh", ["a"]), ("twin", GROUPS["broad"])]
+    with pytest.raises(CampaignError, match="expects 6 gateways in broad, the inventory has 5"):
+        fix_waves(campaign({"group": "broad", "via": "twin", "expect": 6}), GROUPS, 5)

@@ -1,0 +1,143 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. Pure: a twin and an order -> how far the device is with it, and the patch that is missing.
+
+Reported properties are a device's own text: read by type and length, never believed to be more than what the device says.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .order_file import KEYS, OrderFile
+from .order_form import SECTION, OrderTooLarge, must_fit, order_of
+
+PROVED, WAITING, ORDERED, WITHDRAWN, NONE = "proved", "waiting", "ordered", "withdrawn", "not ordered"
+REFUSED, FAILED, REVERTED = "refused", "failed", "reverted"
+TOO_LARGE, MISSING, ERROR = "too large", "missing", "error"
+OK = (PROVED, WAITING, ORDERED, WITHDRAWN, NONE)
+ENDED_BADLY = (REFUSED, FAILED, REVERTED)
+STATES = (*OK, *ENDED_BADLY, TOO_LARGE, MISSING, ERROR)
+TEXT_MOST = 300  # characters of a device's own words
+
+
+class Report(NamedTuple):
+    """What a device says of the order of one name. ``state`` is empty where it says nothing that can be read."""
+
+    id: str = ""
+    go: int = 0
+    serial: int = 0
+    state: str = ""
+    reason: str = ""
+    at: float | None = None
+    committed_at: float | None = None
+
+
+class Step(NamedTuple):
+    """``patch`` is what the order's own place in the twin still needs, None for nothing."""
+
+    state: str
+    reason: str = ""
+    patch: dict | None = None
+
+
+def report_of(answers, name: str) -> Report:
+    """From ``properties.reported.rootwave``, whatever it is."""
+    found = answers.get("keys_order" if name == KEYS else name) if isinstance(answers, dict) else None
+    if not isinstance(found, dict):
+        return Report()
+    numbers = {key: value if _is_number(value := found.get(key)) else None for key in ("go", "serial", "at", "committed_at")}
+    texts = [clean(found.get(key)) for key in ("id", "state", "reason")]
+    go, serial = (int(numbers[key] or 0) for key in ("go", "serial"))
+    return Report(texts[0], go, serial, texts[1], texts[2], numbers["at"], numbers["committed_at"])
+
+
+def clean(text, most: int = TEXT_MOST) -> str:
+    """One printable line of foreign text."""
+    if not isinstance(text, str):
+        return ""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text[: most * 4]).split())[:most]
+
+
+def orders_in(twin: dict) -> dict:
+    found = twin["properties"]["desired"].get(SECTION)
+    return found if isinstance(found, dict) else {}
+
+
+def answers_in(twin: dict):
+    return twin["properties"]["reported"].get(SECTION)
+
+
+def step_of(order: OrderFile, twin: dict, again: bool) -> Step:
+    """For a device that is to have the order."""
+    there, last = orders_in(twin).get(order.name), report_of(answers_in(twin), order.name)
+    there = there if isinstance(there, dict) else {}
+    state = state_in(order, twin)
+    if state.state in (*ENDED_BADLY, WAITING, PROVED) and not (again and state.state in ENDED_BADLY):
+        return state
+    go = last.go if last.id == order.id else 1
+    wanted = order_of(order.data, max(1, go + 1 if state.state in ENDED_BADLY else go))
+    patch = {**dict.fromkeys(key for key in there if key not in wanted), **wanted}
+    try:
+        must_fit({order.name: patch}, twin["properties"]["desired"])
+    except OrderTooLarge as exc:
+        return Step(TOO_LARGE, str(exc))
+    return Step(ORDERED, patch=patch)
+
+
+def state_in(order: OrderFile, twin: dict) -> Step:
+    """How far the device is, as it stands. Each value of (id, go) is run once, so an end counts until a higher go is ordered."""
+    there, last = orders_in(twin).get(order.name), report_of(answers_in(twin), order.name)
+    go = there.get("go") if isinstance(there, dict) and there.get("id") == order.id else 0
+    go = go if isinstance(go, int) and 1 <= go <= 2**52 else 0
+    if last.id == order.id and last.state == PROVED:
+        return taken_back(order.name, answers_in(twin)) or Step(PROVED)
+    if last.id == order.id and last.state in ENDED_BADLY and last.go >= go:
+        return Step(last.state, last.reason)
+    if go and there == order_of(order.data, go):
+        return Step(WAITING, f"it says {last.state}" if last.id == order.id and last.go == go else "no report of this order")
+    return Step(NONE)
+
+
+def taken_back(name: str, answers) -> Step | None:
+    """A retire that a later revert took back; of a stage it cannot be told, for a revert does not say which phase it was of."""
+    revert = report_of(answers, "revert")
+    if name == "retire" and revert.state == PROVED and revert.serial > report_of(answers, name).serial:
+        return Step(REVERTED, f"taken back since by revert of serial {revert.serial}; sign the phase again")
+    return None
+
+
+def withdrawal_of(name: str, order: OrderFile | None, twin: dict) -> Step:
+    """Whatever is ordered under this name goes, or only this order."""
+    there = orders_in(twin).get(name)
+    if there is None or (order and not (isinstance(there, dict) and there.get("id") == order.id)):
+        return Step(NONE)
+    return Step(WITHDRAWN, patch={})
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 2**52
+
+
+__all__ = (
+    "ERROR",
+    "MISSING",
+    "NONE",
+    "OK",
+    "ORDERED",
+    "PROVED",
+    "STATES",
+    "TOO_LARGE",
+    "WAITING",
+    "WITHDRAWN",
+    "Report",
+    "Step",
+    "answers_in",
+    "clean",
+    "orders_in",
+    "report_of",
+    "state_in",
+    "step_of",
+    "taken_back",
+    "withdrawal_of",
+)

@@ -1,0 +1,131 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. What a gate asks the hub about a wave that goes through twins."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+
+from . import gate, order_file, twin_reports
+from .evidence import SILENT, Asked, Evidence
+from .hub.action import CONNECTION_STRING
+from .hub.connect import ARGUMENTS, connect
+from .hub.errors import HubError
+from .order_delivery import MODULE
+from .order_file import OrderFile
+from .order_plan import FRONT_ENDS
+from .order_state import WAITING
+from .side_by_side import TELL_EVERY
+from .twin_evidence import FINAL, Clock, evidence_by_host
+
+# The option ``twins`` of wave_gate; what is only of ordering is taken too, so that one variable serves both
+TWINS: dict = {
+    **ARGUMENTS,
+    "orders": {"type": "dict", "default": {}},
+    "fleet": {"type": "str"},
+    "keys": {"type": "path"},
+    "front_end": {"type": "str", "choices": list(FRONT_ENDS), "default": "module"},
+    "module_id": {"type": "str", "default": MODULE},
+    "fresh_reads_most": {"type": "int", "default": twin_reports.FRESH_READS_MOST},
+    "via": {"type": "str"},
+    "write_share": {"type": "float"},
+}
+ORDERED = "twin_rollout_result"  # the register that the role fills
+POLL = 2.0  # seconds between two looks at who is still silent
+
+
+class TwinGate:
+    """One wave of a run. ``hostvars`` has what hub_order registered for the host that stands for the wave."""
+
+    def __init__(self, twins: dict | None, asked: Asked, wave: dict, hostvars, say: Callable[[str], None]) -> None:
+        self._asked, self._wave, self._say = asked, wave, say
+        self._order = order_for(twins, asked)
+        self._twins = options_of(twins or {})
+        self._devices = devices_of(wave["hosts"], hostvars)
+        ordered = hostvars[wave["hosts"][0]].get(ORDERED) or {}
+        sent = (ordered.get("counts") or {}).get("ordered")
+        self._floor = max(float(self._order.issued), float(ordered["started_at"]) if sent else 0.0)
+        self._first_seen: dict[str, float] = {}
+        self._hub = connect(self._twins)
+
+    def judge(self, policy: dict, soak: Callable[[dict, gate.Verdict], gate.Verdict] | None, connections: dict | None):
+        """Silent devices have the time that a phase may take; after a soak all are asked again, for one may have gone back.
+
+        Raises HubError.
+        """
+        wait = policy["phase_timeout"] if self._wave["mode"] == "run" else 0.0
+        first = with_connections(gate.judge_wave(policy, self._evidence(policy, wait)), connections)
+        if soak is None:
+            return first
+        verdict = soak(policy, first)
+        if verdict.verdict != gate.PASS or first.wait <= 0:
+            return verdict
+        return with_connections(gate.judge_wave(policy, self._evidence(policy, 0.0)), connections)
+
+    def _evidence(self, policy: dict, wait: float) -> list[Evidence]:
+        """While silence alone is in the way, look again for up to ``wait`` seconds."""
+        seen: dict[str, twin_reports.Seen] = {}
+        told = time.monotonic()
+        end = told + wait
+        while True:
+            left = [device for device in self._devices.values() if device not in seen or seen[device].step.state not in FINAL]
+            seen |= self._read(left)
+            found = evidence_by_host(self._devices, seen, self._asked, Clock(time.time(), self._floor, self._first_seen))
+            silent = sum(one.word == SILENT for one in found)
+            to_come = any(one.step.state == WAITING for one in seen.values())
+            if not to_come or time.monotonic() >= end or gate.judge_wave(policy, found).verdict != gate.INCONCLUSIVE:
+                return found
+            if time.monotonic() - told >= TELL_EVERY:
+                told = time.monotonic()
+                self._say(f"gate: {silent} of {len(found)} devices have not answered yet, {end - told:.0f} s to wait at the most")
+            time.sleep(min(POLL, max(0.0, end - time.monotonic())))
+
+    def _read(self, devices: list[str]) -> dict[str, twin_reports.Seen]:
+        module = self._twins["module_id"] if self._twins["front_end"] == "module" else None
+        most = self._twins["fresh_reads_most"]
+        return twin_reports.read(self._hub, devices, module, self._order, most, time.time(), self._say)
+
+
+def options_of(twins: dict) -> dict:
+    """Plain values, for azure-iot-hub takes no texts of Ansible's own kinds; the connection string also from the environment."""
+    plain = json.loads(json.dumps(twins))
+    if not plain["hub"] and not plain["connection_string"]:
+        plain["connection_string"] = os.environ.get(CONNECTION_STRING)
+    return plain
+
+
+def order_for(twins: dict | None, asked: Asked) -> OrderFile:
+    """The order that a twin wave of this run is about; raises HubError that says what is missing."""
+    paths = (twins or {}).get("orders") or {}
+    if not twins or not paths.get(asked.phase) or not twins.get("fleet"):
+        raise HubError(
+            f"a wave goes through twins, so set rootwave_twins: hub, fleet, and orders.{asked.phase}, the signed phase's file",
+            code="BadOptions",
+        )
+    return order_file.read(str(paths[asked.phase]), asked.phase, twins["fleet"], twins.get("keys"), asked.undo, asked.digest)
+
+
+def devices_of(hosts: list[str], hostvars) -> dict[str, str]:
+    """{host: device}: its variable rootwave_device_id, or its name. Raises HubError for a device that is two hosts."""
+    found = json.loads(json.dumps({host: str(hostvars[host].get("rootwave_device_id") or host) for host in hosts}))
+    owner: dict[str, str] = {}
+    for host, device in found.items():
+        if device in owner:
+            raise HubError(f"{host} and {owner[device]} are one device, {device}", code="BadOptions")
+        owner[device] = host
+    return found
+
+
+def with_connections(verdict: gate.Verdict, connections: dict | None) -> gate.Verdict:
+    """``connections`` is what hub_connections found for the same devices; it can only speak against a wave."""
+    worse = (connections or {}).get("verdict")
+    if worse not in (gate.FAIL, gate.INCONCLUSIVE) or verdict.verdict == gate.FAIL:
+        return verdict
+    reasons = tuple(f"connections: {reason}" for reason in (connections or {}).get("reasons") or ["no reason given"])
+    return gate.Verdict(worse, verdict.numbers, verdict.reasons + reasons)
+
+
+__all__ = ("TWINS", "TwinGate", "devices_of", "order_for", "with_connections")
