@@ -4,7 +4,8 @@
 
 Each pair starts from new gateways: the baseline's first and second run, then, on new gateways again, ours. SSH connections are
 warm for every timed second run and cold for every timed first run. Ping and our second run are short, so they take turns a few
-times and the median of each counts. The hub's side (hub.py) is measured against the time that the hub's quota allows.
+times and the median of each counts. The hub's side (hub.py, orders.py) is measured against the time that the hub's quota allows,
+an idle agent (agent.py) against what a device can spare.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
 from lab import commands, config, fleet, hub_client, images, inventory, openssl, pki
 from lab.tools import say
 
+from . import agent as agent_bench
 from . import hub as hub_bench
+from . import orders as orders_bench
 
 HERE = Path(__file__).parent
 GATEWAYS, PAIRS, TURNS = 24, 3, 3
@@ -142,14 +145,14 @@ def main() -> int:
         finally:
             commands.down("bench", Path(folder) / "inventory")
     say("the hub's side")
-    at_hub = hub_bench.figures()
+    figures = {"hub": hub_bench.figures(), "orders": orders_bench.figures(), "agent": agent_bench.figures()}
     ratios = {key: summed_up([pair[key] for pair in pairs]) for key in pairs[0]}
     artifacts = config.ROOT / "artifacts"
     artifacts.mkdir(exist_ok=True)
-    (artifacts / "bench.json").write_text(json.dumps({**ratios, "hub": at_hub}, indent=1) + "\n")
+    (artifacts / "bench.json").write_text(json.dumps({**ratios, **figures}, indent=1) + "\n")
     for key, value in ratios.items():
         print(f"{key:24} min {value['min']:6.2f}  median {value['median']:6.2f}  max {value['max']:6.2f}")
-    for name, figure in at_hub.items():
+    for name, figure in [one for part in figures.values() for one in part.items()]:
         print(f"{name:32} {figure:8.2f}")
     return 0
 

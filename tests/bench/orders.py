@@ -2,18 +2,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A wave of 10,000 devices on an S3 hub with one unit: ordered, reported, gated by the playbook. The baseline is the hub's quota.
 
-Each order brings two reported updates, and all three are updates of a twin, of which the hub takes 250 a second.
+Each order brings two reported updates, and all three are updates of a twin, of which the hub takes 250 a second. Most devices
+are the lab's own light ones, 200 are azure-iot-device.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import resource
 import subprocess
+import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lab.config import ROOT
@@ -21,9 +26,9 @@ from lab.tools import say
 from tests.bench.hub import running
 from tests.hub.ansible_run import PLAYBOOK
 from tests.hub.lab_hub import LabHub
-from tests.hub.twin_fleet import TwinFleet
+from tests.hub.twin_fleet import MODULE, TwinFleet
 
-DEVICES, PROCESSES, ANSWERS = 10_000, 2, 2
+DEVICES, SDK_DEVICES, PROCESSES, ANSWERS = 10_000, 200, 2, 2
 WRITES = 250  # a second: by unit of S3 (azure-docs iot-hub-devguide-quotas-throttling)
 
 
@@ -34,14 +39,38 @@ def figures() -> dict[str, float]:
     with running("S3", 1) as (hub, _folder), tempfile.TemporaryDirectory(prefix="rw-bench-orders-") as folder:
         fleet = TwinFleet(hub, Path(folder))
         names = [f"device-{number:05}" for number in range(DEVICES)]
-        fleet.seed(names)
+        key = base64.b64encode(os.urandom(32)).decode()
+        both = {"type": "sas", "symmetricKey": {"primaryKey": key, "secondaryKey": key}}
+        fleet.seed(names, authentication=both)
         fleet.write_campaign([{"group": "broad", "via": "twin", "expect": DEVICES}], phase_timeout=600)
         inventory = fleet.inventory({"broad": names}, orders={"stage": str(fleet.sign())}, units=1)
         with ExitStack() as stack:
             for first in range(PROCESSES):
-                stack.enter_context(fleet.start(names[first::PROCESSES]))
-            say(f"{DEVICES} devices are connected")
+                stack.enter_context(sdk_devices(fleet, names[first:SDK_DEVICES:PROCESSES], key))
+                stack.enter_context(fleet.start(names[SDK_DEVICES + first :: PROCESSES]))
+            say(f"{DEVICES} devices are connected, {SDK_DEVICES} of them by azure-iot-device")
             return ordered(hub, inventory)
+
+
+@contextmanager
+def sdk_devices(fleet: TwinFleet, names: list[str], key: str) -> Iterator[None]:
+    """A process of devices by azure-iot-device, all of them connected."""
+    hub = fleet.hub
+    known = {"hub": hub.host, "proxy": hub.proxy, "ca_file": str(hub.ca_file), "key": key, "devices": names, "module": MODULE}
+    path = fleet.folder / f"sdk-{names[0]}.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(known))
+    argv = [sys.executable, "-m", "tests.bench.sdk_devices", str(path)]
+    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        if (said := process.stdout.readline().strip()) != f"ready {len(names)}":
+            raise SystemExit(f"the devices of azure-iot-device did not connect: {said}")
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+        process.stdout.close()
 
 
 def ordered(hub: LabHub, inventory: Path) -> dict[str, float]:
