@@ -47,9 +47,9 @@ def report_of(answers, name: str) -> Report:
     if not isinstance(found, dict):
         return Report()
     numbers = {key: value if _is_number(value := found.get(key)) else None for key in ("go", "serial", "at", "committed_at")}
-    texts = [clean(found.get(key)) for key in ("id", "state", "reason")]
+    identity, state = (_word(found.get(key)) for key in ("id", "state"))
     go, serial = (int(numbers[key] or 0) for key in ("go", "serial"))
-    return Report(texts[0], go, serial, texts[1], texts[2], numbers["at"], numbers["committed_at"])
+    return Report(identity, go, serial, state, clean(found.get("reason")), numbers["at"], numbers["committed_at"])
 
 
 def clean(text, most: int = TEXT_MOST) -> str:
@@ -57,6 +57,11 @@ def clean(text, most: int = TEXT_MOST) -> str:
     if not isinstance(text, str):
         return ""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text[: most * 4]).split())[:most]
+
+
+def _word(text) -> str:
+    """As it is, or nothing: what only looks like an id or a state once it is cleaned is none."""
+    return text if clean(text) == text else ""
 
 
 def orders_in(twin: dict) -> dict:
