@@ -19,6 +19,7 @@ OK = (PROVED, WAITING, ORDERED, WITHDRAWN, NONE)
 ENDED_BADLY = (REFUSED, FAILED, REVERTED)
 STATES = (*OK, *ENDED_BADLY, TOO_LARGE, MISSING, ERROR)
 TEXT_MOST = 300  # characters of a device's own words
+GO_MOST = 2**52  # no twin holds a higher one, and no device takes it
 
 
 class Report(NamedTuple):
@@ -81,7 +82,7 @@ def step_of(order: OrderFile, twin: dict, again: bool) -> Step:
     if state.state in (*ENDED_BADLY, WAITING, PROVED) and not (again and state.state in ENDED_BADLY):
         return state
     go = last.go if last.id == order.id else 1
-    wanted = order_of(order.data, max(1, go + 1 if state.state in ENDED_BADLY else go))
+    wanted = order_of(order.data, min(max(1, go + 1 if state.state in ENDED_BADLY else go), GO_MOST))
     patch = {**dict.fromkeys(key for key in there if key not in wanted), **wanted}
     try:
         must_fit({order.name: patch}, twin["properties"]["desired"])
@@ -94,7 +95,7 @@ def state_in(order: OrderFile, twin: dict) -> Step:
     """How far the device is, as it stands. Each value of (id, go) is run once, so an end counts until a higher go is ordered."""
     there, last = orders_in(twin).get(order.name), report_of(answers_in(twin), order.name)
     go = there.get("go") if isinstance(there, dict) and there.get("id") == order.id else 0
-    go = go if isinstance(go, int) and 1 <= go <= 2**52 else 0
+    go = go if isinstance(go, int) and 1 <= go <= GO_MOST else 0
     if last.id == order.id and last.state == PROVED:
         return taken_back(order.name, answers_in(twin)) or Step(PROVED)
     if last.id == order.id and last.state in ENDED_BADLY and last.go >= go:
