@@ -69,12 +69,17 @@ class Inbox:
             self._fresh = said.get("change") if isinstance(said, dict) else None
 
     def _taken(self, name):
+        source = self._config.path("inbox", name)
         os.makedirs(self._config.path("taken"), mode=0o700, exist_ok=True)
         try:
-            os.rename(self._config.path("inbox", name), self._config.path("taken", name))
+            if not stat.S_ISDIR(os.lstat(source).st_mode):
+                os.rename(source, self._config.path("taken", name))
+                return True
+            # a folder: taken it would take the files' place for ever, and where it is the path unit would start this for ever
+            os.rename(source, f"{source}.{time.time_ns()}")
         except FileNotFoundError:
-            return False
-        return True
+            pass
+        return False
 
     def _work(self, name):
         say(f"starting {name}")
