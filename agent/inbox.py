@@ -13,12 +13,12 @@ arrives meanwhile. All are written beside their place and renamed. The applicati
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import time
 
-from gateway import files
+from gateway import files, strict_json
+from gateway.errors import Refused
 
 from . import orders, records, reported
 from .backoff import RETRY_LEAST, RETRY_MOST, Backoff
@@ -69,12 +69,17 @@ class Inbox:
             self._fresh = said.get("change") if isinstance(said, dict) else None
 
     def _taken(self, name):
+        source = self._config.path("inbox", name)
         os.makedirs(self._config.path("taken"), mode=0o700, exist_ok=True)
         try:
-            os.rename(self._config.path("inbox", name), self._config.path("taken", name))
+            if not stat.S_ISDIR(os.lstat(source).st_mode):
+                os.rename(source, self._config.path("taken", name))
+                return True
+            # a folder: taken it would take the files' place for ever, and where it is the path unit would start this for ever
+            os.rename(source, f"{source}.{time.time_ns()}")
         except FileNotFoundError:
-            return False
-        return True
+            pass
+        return False
 
     def _work(self, name):
         say(f"starting {name}")
@@ -109,7 +114,7 @@ class Inbox:
 
 
 def _read(path):
-    """A JSON document that somebody else wrote; None for none, for a damaged one, and for what is no plain file."""
+    """A JSON object that somebody else wrote; None for none, for a damaged or deep one, and for what is no plain file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -119,8 +124,8 @@ def _read(path):
             return None
         data = stream.read(FILE_MOST + 1)
     try:
-        return json.loads(data.decode("utf-8")) if len(data) <= FILE_MOST else None
-    except (ValueError, RecursionError):
+        return strict_json.loads(data, FILE_MOST, path)
+    except Refused:
         return None
 
 

@@ -19,6 +19,7 @@ OK = (PROVED, WAITING, ORDERED, WITHDRAWN, NONE)
 ENDED_BADLY = (REFUSED, FAILED, REVERTED)
 STATES = (*OK, *ENDED_BADLY, TOO_LARGE, MISSING, ERROR)
 TEXT_MOST = 300  # characters of a device's own words
+GO_MOST = 2**52  # no twin holds a higher one, and no device takes it
 
 
 class Report(NamedTuple):
@@ -47,9 +48,9 @@ def report_of(answers, name: str) -> Report:
     if not isinstance(found, dict):
         return Report()
     numbers = {key: value if _is_number(value := found.get(key)) else None for key in ("go", "serial", "at", "committed_at")}
-    texts = [clean(found.get(key)) for key in ("id", "state", "reason")]
+    identity, state = (_word(found.get(key)) for key in ("id", "state"))
     go, serial = (int(numbers[key] or 0) for key in ("go", "serial"))
-    return Report(texts[0], go, serial, texts[1], texts[2], numbers["at"], numbers["committed_at"])
+    return Report(identity, go, serial, state, clean(found.get("reason")), numbers["at"], numbers["committed_at"])
 
 
 def clean(text, most: int = TEXT_MOST) -> str:
@@ -57,6 +58,11 @@ def clean(text, most: int = TEXT_MOST) -> str:
     if not isinstance(text, str):
         return ""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text[: most * 4]).split())[:most]
+
+
+def _word(text) -> str:
+    """As it is, or nothing: what only looks like an id or a state once it is cleaned is none."""
+    return text if clean(text) == text else ""
 
 
 def orders_in(twin: dict) -> dict:
@@ -76,7 +82,7 @@ def step_of(order: OrderFile, twin: dict, again: bool) -> Step:
     if state.state in (*ENDED_BADLY, WAITING, PROVED) and not (again and state.state in ENDED_BADLY):
         return state
     go = last.go if last.id == order.id else 1
-    wanted = order_of(order.data, max(1, go + 1 if state.state in ENDED_BADLY else go))
+    wanted = order_of(order.data, min(max(1, go + 1 if state.state in ENDED_BADLY else go), GO_MOST))
     patch = {**dict.fromkeys(key for key in there if key not in wanted), **wanted}
     try:
         must_fit({order.name: patch}, twin["properties"]["desired"])
@@ -89,7 +95,7 @@ def state_in(order: OrderFile, twin: dict) -> Step:
     """How far the device is, as it stands. Each value of (id, go) is run once, so an end counts until a higher go is ordered."""
     there, last = orders_in(twin).get(order.name), report_of(answers_in(twin), order.name)
     go = there.get("go") if isinstance(there, dict) and there.get("id") == order.id else 0
-    go = go if isinstance(go, int) and 1 <= go <= 2**52 else 0
+    go = go if isinstance(go, int) and 1 <= go <= GO_MOST else 0
     if last.id == order.id and last.state == PROVED:
         return taken_back(order.name, answers_in(twin)) or Step(PROVED)
     if last.id == order.id and last.state in ENDED_BADLY and last.go >= go:

@@ -61,18 +61,20 @@ class Agent:
         self.settings |= {"proxy": "http://{}:{}".format(*azure.proxy), "state_dir": str(folder / "state"), "keep_alive": 5}
         self.settings |= {"retry_least": 0.1, "retry_most": 1.0, "answer_within": 5, **settings}
         self.process = None
+        # what a device's environment says must have no say
+        self.environment = {"SSL_CERT_FILE": "/nonexistent", "SSL_CERT_DIR": "/nonexistent"}
 
     def identity(self, **authentication):
-        self.azure.seed({f"{self.device}/rootwave": {"authentication": authentication}})
+        self.authentication = {"authentication": authentication}
+        self.azure.seed({f"{self.device}/rootwave": self.authentication})
 
     def start(self):
         path = self.folder / "agent.json"
         path.write_text(json.dumps({name: value for name, value in self.settings.items() if value is not None}))
         path.chmod(0o600)
         argv = [sys.executable, "-I", DRIVER, self.package, path, self.roots, self.folder / "jobs"]
-        # what a device's environment says must have no say
-        environment = {**os.environ, "SSL_CERT_FILE": "/nonexistent", "SSL_CERT_DIR": "/nonexistent"}
         with (self.folder / "log").open("ab") as log:
+            environment = {**os.environ, **self.environment}
             self.process = subprocess.Popen([str(one) for one in argv], stderr=log, env=environment)
         return self
 
