@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """paho's MQTT client over a connection that the core makes: every stage with a time-out, trust by explicit paths.
 
-Three of paho 2.1.0's own methods are overridden, ``_create_socket_connection``, ``_ssl_wrap_socket`` and ``_sock_recv``: it has no
-other way to bring a proxy, a deadline for the handshake, a context that looks at no environment and a bound for what is received.
+Three of paho 2.1.0's own methods are overridden, ``_create_socket_connection``, ``_ssl_wrap_socket`` and ``_sock_recv``: it has
+no other way to bring a proxy, a deadline for the handshake, a context that looks at no environment and a bound for what comes in.
 The build pins that version.
 """
 
