@@ -8,12 +8,14 @@ LAB := $(BIN)/python -m lab
 # containers with systemd and a network of their own need root
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --non-interactive)
 
-.PHONY: demo test bench docs lint sanity unit hub system molecule lab-up lab-down
+.PHONY: demo test bench docs lint sanity unit hub system sandbox molecule lab-up lab-down
+# labs beside each other would be too many containers, and the sandbox's must be alone
+.NOTPARALLEL:
 
 demo: $(READY)
 	$(BIN)/python -m lab.demo
 
-test: $(READY) lint sanity unit hub system molecule
+test: $(READY) lint sanity unit hub system sandbox molecule
 	@echo "all tests passed"
 
 bench: $(READY)
@@ -43,6 +45,9 @@ hub: $(READY)
 
 system: $(READY)
 	$(AS_ROOT) $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
+
+sandbox: $(READY)
+	$(AS_ROOT) $(BIN)/python -m pytest tests/sandbox
 
 molecule: $(READY)
 	$(AS_ROOT) env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --all

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -22,6 +23,10 @@ MODULES = ["agent." + name for name in ("backoff", "jobs", "loop", "orders", "re
 MODULES += ["agent.transport", "gateway.stores.layouts", "gateway.stores.system"]
 MODULES += ["gateway." + name for name in ("edits", "files", "model", "pem", "probe", "tunnel")]
 MODULES += ["paho.mqtt." + name for name in ("client", "enums", "matcher", "packettypes", "properties", "reasoncodes")]
+
+
+# seconds that a worker waits for another one, which an agent that was killed may have left: as long as one waits for the lock
+WORKER_WAIT = 120.0
 
 
 def main():
@@ -57,29 +62,40 @@ def run(settings, arguments):
 
 
 def inbox(settings, arguments):
-    from .inbox import Inbox
+    from .inbox import Inbox, clear
     from .jobs import Job
 
-    return Inbox(settings, lambda name, section: Job(name, section, arguments.config)).run()
+    if settings.front_end != "inbox":
+        say(f"front_end is {settings.front_end}: rootwave-agent.service does the work, and nobody reads the inbox")
+        clear(settings)
+        return 0
+    return Inbox(settings, lambda name, section: Job(name, section, arguments.config), _stop_signals()).run()
 
 
 def work(settings, arguments):
+    from gateway.processes import Lock
+
     from .worker import Worker
 
-    section = json.loads(sys.stdin.read() or "null")
-
-    def tell():
-        sys.stdout.write("changed\n")
-        sys.stdout.flush()
-
+    text = sys.stdin.read()
+    if not text:
+        say("nobody said what to do: the agent that started this is gone")
+        return 1
     try:
-        Worker(settings, tell).run(arguments.job, section)
+        with Lock(settings.path("worker.lock"), wait=WORKER_WAIT):
+            Worker(settings, _tell).run(arguments.job, json.loads(text))
     except (TrustError, OSError):
         raise
     except Exception:  # the agent sees the exit code, a human the journal
         say(f"unexpected: {traceback.format_exc()}")
         return 1
     return 0
+
+
+def _tell():
+    """A line to the agent. Where it was killed meanwhile, the work goes on all the same: the records are on disk."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, b"changed\n")
 
 
 def _stop_signals():

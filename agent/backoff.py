@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import os
 
+from . import orders
+
+PENDING_RETRY_MOST = 5.0  # seconds between attempts while a change waits for its session
 RETRY_LEAST, RETRY_MOST = 30.0, 900.0  # seconds before an order that could not begin is tried again
 STEADY = 60.0  # seconds; a session that held that long was a good one
 
@@ -38,4 +41,16 @@ class Backoff:
         self._failures = 0
 
 
-__all__ = ("RETRY_LEAST", "RETRY_MOST", "STEADY", "Backoff")
+def until_next(records, attempts, now):
+    """Seconds until a job may follow one that brought nothing to an end; ``now`` is the clock, epoch seconds.
+
+    Never for as long as the clock says alone: it may be set meanwhile.
+    """
+    waiting = orders.pending(records)
+    if waiting and now < waiting[1]["confirm_by"]:
+        return PENDING_RETRY_MOST  # a commit that failed has little time left
+    times = [record["wait_until"] - now for record in records.values() if record.get("wait_until")]
+    return min(max(1.0, min(times) + 1.0), RETRY_MOST) if times else attempts.after()
+
+
+__all__ = ("PENDING_RETRY_MOST", "RETRY_LEAST", "RETRY_MOST", "STEADY", "Backoff", "until_next")

@@ -107,6 +107,8 @@ def _check(config):
             raise BadInput(f"{name!r} is not a host name")
     if config.proxy and not PROXY.fullmatch(config.proxy):
         raise BadInput("'proxy' must be http://host:port")
+    for endpoint in config.endpoints:
+        _check_endpoint(endpoint)
     if config.front_end not in ("module", "inbox"):
         raise BadInput("'front_end' is module or inbox")
     if config.front_end == "module" and bool(config.key_file) == bool(config.certificate_file):
@@ -116,6 +118,16 @@ def _check(config):
     for name, (least, most) in bounds.items():
         if not least <= getattr(config, name) <= most:
             raise BadInput(f"{name!r} must be from {least} to {most}")
+
+
+def _check_endpoint(endpoint):
+    """Found now, by who installs, and not with the first order; the core checks it again, with what was signed."""
+    if not isinstance(endpoint, dict) or not {"host", "port"} <= set(endpoint) <= {"host", "port", "role", "proxy"}:
+        raise BadInput("'endpoints' has host and port, and may have role and proxy")
+    if not isinstance(endpoint["host"], str) or not HOST.fullmatch(endpoint["host"]):
+        raise BadInput("'endpoints' has a host that is no host name")
+    if type(endpoint["port"]) is not int or not 1 <= endpoint["port"] <= 65535:
+        raise BadInput("'endpoints' has a port that is none")
 
 
 __all__ = ("PATH", "Config", "from_document", "load")

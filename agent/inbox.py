@@ -14,6 +14,7 @@ arrives meanwhile. All are written beside their place and renamed. The applicati
 from __future__ import annotations
 
 import os
+import select
 import stat
 import time
 
@@ -21,41 +22,48 @@ from gateway import files, strict_json
 from gateway.errors import Refused
 
 from . import orders, records, reported
-from .backoff import RETRY_LEAST, RETRY_MOST, Backoff
+from .backoff import RETRY_LEAST, RETRY_MOST, Backoff, until_next
 from .log import say
 from .version import VERSION
 
 FILE_MOST = 128 * 1024  # bytes; a twin's desired properties have at most 32 KB
-LOOK_AGAIN = 0.5  # seconds between looks into the inbox while something is under way; nothing runs when nothing is
+NAMES = ("desired.json", "reconnected.json")
+# seconds between looks into the inbox: while a change waits for the application, and while an order waits; else nothing runs
+LOOK_AGAIN, LOOK_SELDOM = 0.5, 5.0
 
 
 class Inbox:
-    """``launch(name, section)`` makes a Job."""
+    """``launch(name, section)`` makes a Job; ``wake`` is a reader that says stop."""
 
-    def __init__(self, config, launch):
-        self._config, self._launch = config, launch
+    def __init__(self, config, launch, wake):
+        self._config, self._launch, self._wake = config, launch, wake
         self._boot = records.count_boot(config.state_dir)
         self._section = _read(config.path("twin.json"))
-        self._fresh = None
+        self._fresh = _change_in(config.path("taken", "reconnected.json"))  # taken out by a run that was killed
         self._attempts = Backoff(RETRY_LEAST, RETRY_MOST)
         self._not_before = 0.0
+        self._told = True
 
     def run(self):
-        """Until nothing is to do; 0, the exit code."""
-        os.makedirs(self._config.path("outbox"), mode=0o755, exist_ok=True)
+        """Until nothing is to do or told to stop; the exit code, 0 when the outbox says it all."""
         self._work("settle")
-        while True:
+        stop = False
+        while not stop:
             self._take_in()
             known = records.load(self._config.state_dir)
             name = orders.next_job(self._section, known, self._fresh, time.time())
-            if name == "orders" and time.monotonic() < self._not_before:
-                name = None
-            if name:
+            if name and time.monotonic() >= self._not_before:
                 self._work(name)
-            elif orders.pending(known) or orders.due(self._section, known):
-                time.sleep(LOOK_AGAIN)
+                stop = self._stopped(0.0)
+            elif name or orders.pending(known):
+                stop = self._stopped(LOOK_AGAIN if orders.pending(known) else LOOK_SELDOM)
             else:
-                return 0
+                break
+        self._tell()
+        return 0 if self._told else 1
+
+    def _stopped(self, seconds):
+        return bool(select.select([self._wake], [], [], seconds)[0])
 
     def _take_in(self):
         """What the application has brought since."""
@@ -65,8 +73,7 @@ class Inbox:
             self._not_before = 0.0
             self._attempts.reset()
         if self._taken("reconnected.json"):
-            said = _read(self._config.path("taken", "reconnected.json"))
-            self._fresh = said.get("change") if isinstance(said, dict) else None
+            self._fresh = _change_in(self._config.path("taken", "reconnected.json"))
 
     def _taken(self, name):
         source = self._config.path("inbox", name)
@@ -83,21 +90,30 @@ class Inbox:
 
     def _work(self, name):
         say(f"starting {name}")
+        before = records.load(self._config.state_dir)
         job = self._launch(name, self._section)
         while not job.ended:
             job.read()
-            self._answer()
+            self._tell()
         known = records.load(self._config.state_dir)
-        began = [record for record in known.values() if record["state"] not in orders.FINAL]
-        if job.failed or (name == "orders" and began and not orders.pending(known)):
-            self._not_before = time.monotonic() + self._delay(began)
+        if orders.stuck(job, before, known):
+            self._not_before = time.monotonic() + until_next(known, self._attempts, time.time())
+        else:
+            self._not_before = 0.0
+            self._attempts.reset()
 
-    def _delay(self, began):
-        times = [record["wait_until"] - time.time() for record in began if record.get("wait_until")]
-        return max(1.0, min(times)) if times else self._attempts.after()
+    def _tell(self):
+        """A full disk must not end this: that would end the worker, in the middle of a change."""
+        try:
+            self._answer()
+            self._told = True
+        except OSError as exc:
+            say(f"cannot write the outbox: {exc.strerror}")
+            self._told = False
 
     def _answer(self):
         """Let the outbox say what the records say."""
+        os.makedirs(self._config.path("outbox"), mode=0o755, exist_ok=True)
         known = records.load(self._config.state_dir)
         keys = records.keys_version(self._config.state_dir)
         document = reported.document(VERSION, self._boot, keys, known)
@@ -119,14 +135,29 @@ def _read(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        data = stream.read(FILE_MOST + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            data = stream.read(FILE_MOST + 1)
+    finally:
+        os.close(descriptor)
     try:
         return strict_json.loads(data, FILE_MOST, path)
     except Refused:
         return None
 
 
-__all__ = ("Inbox",)
+def _change_in(path):
+    """Which change the application says to have reconnected for."""
+    said = _read(path)
+    return said.get("change") if isinstance(said, dict) else None
+
+
+def clear(config):
+    """Nobody reads the inbox of a device with another front end; what stays in it would wake the path unit for ever."""
+    for name in NAMES:
+        files.remove(config.path("inbox", name))
+
+
+__all__ = ("Inbox", "clear")

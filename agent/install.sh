@@ -6,24 +6,25 @@
 #   install.sh [--root DIR] [--inbox-group GROUP] KEYS.json AGENT.json
 #
 # Verify the tarball's signature first (docs/agent.md). Keys of the hub are not in it; AGENT.json says where they lie.
+# GROUP is looked up where this runs: with --root give its number on the device.
 set -eu
 
 root=''
 group='root'
-while [ "${1#--}" != "${1:-}" ]; do
+usage() {
+    echo 'usage: install.sh [--root DIR] [--inbox-group GROUP] KEYS.json AGENT.json' >&2
+    exit 2
+}
+while [ "$#" -gt 2 ]; do
     case "$1" in
         --root) root="${2%/}" ;;
         --inbox-group) group="$2" ;;
-        *)
-            echo "install.sh: unknown option $1" >&2
-            exit 2
-            ;;
+        *) usage ;;
     esac
     shift 2
 done
-if [ "$#" -ne 2 ]; then
-    echo 'usage: install.sh [--root DIR] [--inbox-group GROUP] KEYS.json AGENT.json' >&2
-    exit 2
+if [ "$#" -ne 2 ] || [ ! -f "$1" ] || [ ! -f "$2" ]; then
+    usage
 fi
 here=$(dirname "$0")
 
@@ -35,6 +36,7 @@ put() {
     if [ "$(id -u)" -eq 0 ]; then
         chown 0:0 "$root$3.new"
     fi
+    sync "$root$3.new"
     mv -f "$root$3.new" "$root$3"
 }
 
@@ -52,17 +54,22 @@ chmod 0755 "$root/var/lib/rootwave" "$root/var/lib/rootwave/outbox"
 chgrp "$group" "$root/var/lib/rootwave/inbox"
 chmod 1770 "$root/var/lib/rootwave/inbox"
 
-if grep -q '"front_end": *"inbox"' "$2"; then
+# two front ends must not work on one device; the service of the inbox also runs at boot, to tell what became of a change
+if tr -d '[:space:]' <"$2" | grep -q '"front_end":"inbox"'; then
     units='rootwave-inbox.path rootwave-inbox.service'
+    others='rootwave-agent.service'
 else
     units='rootwave-agent.service'
+    others='rootwave-inbox.path rootwave-inbox.service'
 fi
 sync
 # shellcheck disable=SC2086 # a list of units
 if [ -n "$root" ]; then
+    systemctl --root="$root" disable $others
     systemctl --root="$root" enable $units
 else
     systemctl daemon-reload
+    systemctl disable --now $others
     systemctl enable $units
     systemctl restart --no-block $units
 fi

@@ -17,10 +17,11 @@ class Job:
         self.name = name
         self.ended = False
         argv = [sys.executable, "-I", sys.argv[0], "work", name, "--config", config_path]
+        text = json.dumps(section).encode("utf-8")  # first of all: a worker that hears nothing ends without a result
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             with self._process.stdin as stream:
-                stream.write(json.dumps(section).encode("utf-8"))
+                stream.write(text)
         except BrokenPipeError:
             self.ended = False  # it died before it read; its exit code tells
 
@@ -33,7 +34,9 @@ class Job:
             self.wait()
 
     def wait(self):
-        """Wait for the end; the exit code."""
+        """Wait for the end; the exit code. What the worker still says is heard, or it would break off in the middle."""
+        while os.read(self.fileno(), 4096):
+            continue
         self.ended = True
         self._process.stdout.close()
         return self._process.wait()

@@ -15,14 +15,13 @@ import traceback
 from gateway.errors import TrustError
 
 from . import orders, records, reported
-from .backoff import RETRY_LEAST, RETRY_MOST, Backoff
+from .backoff import PENDING_RETRY_MOST, RETRY_LEAST, RETRY_MOST, Backoff, until_next
 from .log import say
 from .status import Status
 from .transport import NotConnected
 from .version import VERSION
 
-PENDING_RETRY_MOST = 5.0  # seconds between attempts while a change waits for its session
-DECLINED_AGAIN = 60.0  # seconds after the hub declined a reported patch
+DECLINED_LEAST, DECLINED_MOST = 60.0, 3600.0  # seconds after the hub declined a reported patch
 
 
 class Agent:
@@ -35,6 +34,7 @@ class Agent:
         self._status = Status(config, self._boot)
         self._sessions = Backoff(config.retry_least, config.retry_most)
         self._attempts = Backoff(RETRY_LEAST, RETRY_MOST)
+        self._declined = Backoff(DECLINED_LEAST, DECLINED_MOST)
         self._job = None
         self._before: object = None  # the records when the job was started
         self._stopping = False
@@ -46,7 +46,7 @@ class Agent:
 
     def run(self):
         """Until told to stop; what a worker has begun is waited for."""
-        if any(record.get("change") and record["state"] not in orders.FINAL for record in self._records.values()):
+        if orders.pending(self._records) or orders.unsettled(self._records):
             self._start("settle")
         while not self._stopping:
             self._since = None
@@ -125,17 +125,11 @@ class Agent:
         job, self._job = self._job, None
         if job.failed:
             say(f"{job.name} failed; it is tried again")
-        waits = [record for record in self._records.values() if record["state"] not in orders.FINAL]
-        stuck = job.failed or (job.name == "orders" and bool(waits) and not orders.pending(self._records))
-        if stuck or (job.name != "settle" and self._records == self._before):
-            self._not_before = time.monotonic() + self._delay(waits)
+        if orders.stuck(job, self._before, self._records):
+            self._not_before = time.monotonic() + until_next(self._records, self._attempts, time.time())
         else:
             self._not_before = 0.0
             self._attempts.reset()
-
-    def _delay(self, waits):
-        times = [record["wait_until"] - time.time() for record in waits if record.get("wait_until")]
-        return min(max(1.0, min(times) + 1.0), RETRY_MOST) if times else self._attempts.after()
 
     def _answer(self, session):
         """Tell the hub what it does not know yet."""
@@ -143,7 +137,9 @@ class Agent:
             return
         keys = records.keys_version(self._config.state_dir)
         done = session.report(reported.document(VERSION, self._boot, keys, self._records))
-        self._answer_at = 0.0 if done else time.monotonic() + DECLINED_AGAIN
+        if done:
+            self._declined.reset()
+        self._answer_at = 0.0 if done else time.monotonic() + self._declined.after()
 
     def _until(self, session):
         """When there is something to do although nothing happens; monotonic."""
@@ -152,10 +148,10 @@ class Agent:
             moments.append(self._answer_at)
         if self._job is None:
             waiting = orders.pending(self._records)
-            if waiting:
-                moments.append(max(self._not_before, time.monotonic() + waiting[1]["confirm_by"] - time.time()))
-            elif orders.due(self._section, self._records):
+            if orders.next_job(self._section, self._records, self._fresh, time.time()):
                 moments.append(self._not_before)
+            elif waiting:
+                moments.append(time.monotonic() + waiting[1]["confirm_by"] - time.time())
         return min(moments)
 
     def _rest(self, seconds):

@@ -16,6 +16,7 @@ KEYS = "keys"
 PHASES = ("stage", "retire", "revert")
 FINAL = ("proved", "refused", "reverted", "failed")
 STATES = ("accepted", "running") + FINAL
+GO_MOST = 2**52  # a twin has no larger number, so an answer could not repeat it
 
 
 class Order(NamedTuple):
@@ -40,7 +41,7 @@ def _order(name, document):
     if not isinstance(identity, str) or not 0 < len(identity) <= 128:
         identity = hashlib.sha256(_text(document).encode("utf-8")).hexdigest()
     go = document.get("go") if isinstance(document, dict) else None
-    return Order(name, identity, go if isinstance(go, int) and not isinstance(go, bool) else 0, document)
+    return Order(name, identity, go if isinstance(go, int) and not isinstance(go, bool) and 0 < go <= GO_MOST else 0, document)
 
 
 def _text(document):
@@ -81,6 +82,19 @@ def withdrawn(section, name, record):
     return not any(same(order, record) for order in read(section) if order.name == name)
 
 
+def unsettled(records):
+    """Whether a run left a change behind and no word of it: its worker was killed."""
+    return any(
+        record.get("change") and not record.get("confirm_by") and record["state"] not in FINAL for record in records.values()
+    )
+
+
+def stuck(job, before, after):
+    """Whether a job that has ended brought nothing to an end; ``before`` and ``after`` are the records."""
+    waits = any(record["state"] not in FINAL for record in after.values())
+    return job.failed or (job.name == "orders" and waits and not pending(after)) or (job.name != "settle" and before == after)
+
+
 def forgotten(section, records):
     """The names of records that wait for nothing any more: not ended, not pending, and not asked for."""
     return [
@@ -104,6 +118,8 @@ def next_job(section, records, fresh, now):
         if fresh and fresh == record.get("change"):
             return "commit"
         return "settle" if now >= record["confirm_by"] else None
+    if unsettled(records):
+        return "settle"
     if forgotten(section, records) or due(section, records):
         return "orders"
     return None
@@ -122,5 +138,7 @@ __all__ = (
     "pending",
     "read",
     "same",
+    "stuck",
+    "unsettled",
     "withdrawn",
 )

@@ -46,8 +46,10 @@ def new(order, state, reason="", serial=None):
 
 
 def moved(record, state, reason="", **changes):
-    """A record that has gone on to another state."""
-    return dict(record, state=state, reason=reported.short(reason), at=int(time.time()), **changes)
+    """A record that has gone on to another state. One that still waits for the same thing is as it was: no news, no message."""
+    reason = reported.short(reason)
+    at = record["at"] if (record["state"], record["reason"]) == (state, reason) else int(time.time())
+    return dict(record, state=state, reason=reason, at=at, **changes)
 
 
 def keys_version(state_dir):

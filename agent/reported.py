@@ -33,8 +33,9 @@ def _without_nulls(items):
 
 def with_nulls(document):
     """The same as a merge patch that also deletes what an earlier answer said and this one does not."""
-    orders = {name: {key: document[name].get(key) for key in SHOWN} for name in PHASES + ("keys_order",) if name in document}
-    return dict(document, **orders)
+    names = PHASES + ("keys_order",)
+    orders = {name: {key: document[name].get(key) for key in SHOWN} if name in document else None for name in names}
+    return dict({"keys": None, "probes": None}, **dict(document, **orders))
 
 
 def short(text):

@@ -76,7 +76,8 @@ class Session:
         self.refresh()
 
     def refresh(self):
-        """Read the whole twin; raises NotConnected."""
+        """Read the whole twin; raises NotConnected. What changes meanwhile may arrive before the answer that lacks it."""
+        self._version = None
         status, body = self._ask(GET, b" ")
         twin = _json(body)
         desired, answered = (twin.get(key) if isinstance(twin, dict) else None for key in ("desired", "reported"))

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """paho's MQTT client over a connection that the core makes: every stage with a time-out, trust by explicit paths.
 
-Two of paho 2.1.0's own methods are overridden, ``_create_socket_connection`` and ``_ssl_wrap_socket``: it has no other way to
-bring a proxy, a deadline for the handshake and a context that looks at no environment. The build pins that version.
+Three of paho 2.1.0's own methods are overridden, ``_create_socket_connection``, ``_ssl_wrap_socket`` and ``_sock_recv``: it has
+no other way to bring a proxy, a deadline for the handshake, a context that looks at no environment and a bound for what comes in.
+The build pins that version.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from paho.mqtt import client as mqtt
 from .version import VERSION
 
 API_VERSION = "2021-04-12"
+PACKET_MOST = 256 * 1024  # bytes; a twin has at most 72 KB, in JSON that may be escaped
 WEBSOCKET_PATH = "/$iothub/websocket"
 TIMEOUTS = Timeouts()
 
@@ -94,6 +96,12 @@ class Client(mqtt.Client):
 
     def _ssl_wrap_socket(self, tcp_sock):
         return tcp_sock
+
+    def _sock_recv(self, bufsize):
+        """MQTT allows packets of 256 MB, for which paho would take the memory."""
+        if bufsize > PACKET_MOST:
+            raise ConnectionError(f"a packet of {bufsize} bytes")
+        return super()._sock_recv(bufsize)
 
     def read_all(self):
         """Everything that has arrived; select does not see what TLS or the WebSocket has read already."""

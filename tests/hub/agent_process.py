@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 PACKAGE, CONFIG, ROOTS, JOBS = sys.argv[1:5]
 sys.path.insert(0, PACKAGE)
@@ -28,7 +29,10 @@ class Job:
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._process.stdin.write(json.dumps(section).encode())
         self._process.stdin.close()
-        self.failed = False
+
+    @property
+    def failed(self):
+        return self._process.returncode != 0
 
     def fileno(self):
         return self._process.stdout.fileno()
@@ -49,10 +53,13 @@ def work(name):
     with open(os.path.join(JOBS, "log"), "a") as log:
         log.write(json.dumps({"job": name, "orders": [order.id for order in orders.due(section, known)]}) + "\n")
     waiting = orders.pending(known)
-    if waiting:
+    if waiting and name == "commit" and os.path.exists(os.path.join(JOBS, "fail")):
+        os.unlink(os.path.join(JOBS, "fail"))
+        sys.exit(1)
+    if waiting and (name != "settle" or time.time() >= waiting[1]["confirm_by"]):
         state = {"commit": "proved"}.get(name, "reverted")
         known[waiting[0]] = records.moved(waiting[1], state, name, confirm_by=None)
-    elif name == "orders":
+    elif not waiting and name == "orders":
         for order in orders.due(section, known):
             known[order.name] = records.new(order, "proved")
             if isinstance(order.document, dict) and order.document.get("leave") == "pending":

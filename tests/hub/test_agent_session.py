@@ -266,6 +266,33 @@ def test_pending_waits_for_a_new_session(agent, azure):
     assert [job["job"] for job in one.jobs()] == ["orders", "commit"]
 
 
+def test_commit_that_fails_is_tried_again_in_time(agent, azure):
+    """Soon, and not when the time to confirm is over."""
+    one = agent(keep_alive=600).start()  # no ping wakes it
+    one.wait_connected()
+    (one.folder / "jobs" / "fail").touch()
+    order = one.order("retire", leave="pending", confirm_by=int(time.time()) + 3600)
+    one.wait_for("retire", "proved", order)
+    assert [job["job"] for job in one.jobs()] == ["orders", "commit", "commit"]
+
+
+def test_new_package_while_a_change_is_pending(agent, azure):
+    """As deploy_agent does it: the file is replaced, the agent told to stop, and the next one confirms what this one began."""
+    one = agent().start()
+    one.wait_connected()
+    azure.fault("refuse-connack", key=f"{one.device}/rootwave")
+    order = one.order("retire", leave="pending", confirm_by=int(time.time()) + 3600)
+    one.wait_connected(False)
+    newer = one.folder / "newer.pyz"
+    newer.write_bytes(one.package.read_bytes())
+    one.stop()
+    one.package = newer
+    azure.clear()
+    one.start()
+    one.wait_for("retire", "proved", order)
+    assert [job["job"] for job in one.jobs()] == ["orders", "settle", "commit"] and one.answer()["boot"] == 2
+
+
 def test_pending_without_a_session_is_settled(agent, azure):
     one = agent().start()
     one.wait_connected()

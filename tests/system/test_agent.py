@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from lab import config, hub_client, openssl
+from lab import config, hub_client, network, openssl
 from tests.system import devices
 from tests.system.fleet import wait_until
 from tests.unit.agent.signing import Signer
@@ -181,6 +181,33 @@ def test_stranded_device_is_staged_over_ssh(fleet, install, roots):
     assert run.code == 0, run.output
     device.wait_connected()
     assert device.main_pid() == pid
+
+
+def test_hub_that_moved_without_a_cut(fleet, device, documents, roots):
+    """The agent's own session is with the old address and hinders nothing, for it is dropped; somebody else's is a stranger."""
+    lab = fleet.lab
+    device.wait_for("stage", "proved", order=device.order(documents("stage")))
+    hub_client.ask(lab, "cutover", {"hub": config.HUB, "chain": "v2", "listen": [lab.old_address, lab.new_address]})
+    wait_until(lambda: peer(device) == lab.old_address, "a session with the old address")
+    others = "import socket, sys; socket.create_connection((sys.argv[1], 8883)).recv(1)"
+    device.run("systemd-run", "--quiet", "--unit=other", "python3", "-c", others, lab.old_address)
+    wait_until(lambda: peer(device, "other") == lab.old_address, "the other program's session")
+    moved = {name: [lab.new_address] for name, addresses in lab.names.items() if addresses == [lab.old_address]}
+    network.set_names(lab, {**network.names(lab), **moved})
+    order = device.order(documents("retire"))
+    assert "unlisted-endpoint" in device.wait_for("retire", "refused", order=order)["reason"]
+    device.run("systemctl", "stop", "other")
+    assert peer(device) == lab.old_address
+    device.send({"retire": {"go": 2}})
+    device.wait_for("retire", "proved", order={**order, "go": 2})
+    assert peer(device) == lab.new_address
+
+
+def peer(device, unit: str = "rootwave-agent") -> str:
+    """Whom a unit of the device has a session with by MQTT."""
+    pid = device.run("systemctl", "show", "--property=MainPID", "--value", unit).strip()
+    rows = device.run("ss", "-Htnp", "state", "established", "dport", "=", ":8883").splitlines()
+    return " ".join(row.split()[3].rsplit(":", 1)[0] for row in rows if f"pid={pid}," in row)
 
 
 def test_hub_away_for_long(fleet, device, documents):

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import ssl
 
 import pytest
 
@@ -23,23 +25,36 @@ def tarball(tmp_path_factory):
     return devices.make_tarball(tmp_path_factory.mktemp("agent"))
 
 
-def test_deploy_agent_over_ssh(fleet, tmp_path):
-    """The playbook makes the identity, installs, and waits for the first session; a second run changes nothing."""
+@pytest.fixture
+def deploy(fleet, tmp_path):
+    """deploy(names, **variables): one run of deploy_agent."""
     keys = tmp_path / "keys.json"
-    signer = Signer("lab")
-    keys.write_text(json.dumps(signer.document))
+    keys.write_text(json.dumps(Signer("lab").document))
     settings = json.loads((fleet.lab.state_dir / "hub.json").read_text())
-    variables = {"rootwave_hosts": ",".join(fleet.group("trio")), "trust_agent_fleet": "lab", "trust_agent_hub": config.HUB}
-    more = ["-e", json.dumps({**variables, "trust_agent_keys_file": str(keys), "trust_agent_connect_within": 60})]
     around = environment(settings, pki.roots_file(fleet.lab.state_dir))
     around["ROOTWAVE_HUB_CONNECTION_STRING"] = devices.connection_string(fleet.lab)
     around = {name: value for name, value in around.items() if name != "ANSIBLE_COLLECTIONS_PATH"}
-    first = fleet.play("deploy_agent", fleet.campaign(["trio"]), *more, settings=around)
+
+    def run(names, *arguments, **variables):
+        variables = {"rootwave_hosts": ",".join(names), "trust_agent_fleet": "lab", "trust_agent_hub": config.HUB, **variables}
+        variables = {"trust_agent_keys_file": str(keys), "trust_agent_connect_within": 60, **variables}
+        return fleet.play("deploy_agent", fleet.campaign(["trio"]), *arguments, "-e", json.dumps(variables), settings=around)
+
+    yield run
+    hub_client.ask(fleet.lab, "clear", {})
+
+
+def test_deploy_agent_over_ssh(fleet, deploy, tarball):
+    """The playbook makes the identity, installs, and waits for the first session; a second run changes nothing."""
+    trio = fleet.group("trio")
+    looked = deploy(trio, "--check")
+    assert looked.code == 0 and looked.changed > 0, looked.output
+    first = deploy(trio)
     assert first.code == 0, first.output
-    again = fleet.play("deploy_agent", fleet.campaign(["trio"]), *more, settings=around)
+    again = deploy(trio)
     assert (again.code, again.changed) == (0, 0), again.output
-    for name in fleet.group("trio"):
-        device = devices.Device(fleet.lab, name, keys, signer)
+    for name in trio:
+        device = devices.Device(fleet.lab, name, tarball, Signer("lab"))
         assert device.status()["connected"]
         assert device.run("stat", "-c", "%a %U", "/etc/rootwave/agent.key").split() == ["600", "root"]
         key = device.run("cat", "/etc/rootwave/agent.key").strip()
@@ -47,9 +62,68 @@ def test_deploy_agent_over_ssh(fleet, tmp_path):
     # a hub that refuses: the playbook fails and says where to look
     hub_client.ask(fleet.lab, "fault", {"name": "refuse-connack"})
     device.run("systemctl", "stop", "rootwave-agent")
-    wrong = fleet.play("deploy_agent", fleet.campaign(["trio"]), *more, "-e", "trust_agent_connect_within=5", settings=around)
-    hub_client.ask(fleet.lab, "clear", {})
+    wrong = deploy(trio, trust_agent_connect_within=5)
     assert wrong.code != 0 and "agent-status.json" in wrong.output
+
+
+def test_deploy_agent_with_another_front_end(fleet, deploy, tarball):
+    """Never two on one device, and the inbox is looked at after a reboot, too."""
+    name = fleet.group("trio")[0]
+    device = devices.Device(fleet.lab, name, tarball, Signer("lab"))
+    units = ("rootwave-agent.service", "rootwave-inbox.path", "rootwave-inbox.service")
+    for front_end, enabled in (
+        ("module", [True, False, False]),
+        ("inbox", [False, True, True]),
+        ("module", [True, False, False]),
+    ):
+        run = deploy([name], trust_agent_front_end=front_end)
+        assert run.code == 0, run.output
+        assert [device.execute("systemctl", "is-enabled", "--quiet", unit).returncode == 0 for unit in units] == enabled
+        active = [device.execute("systemctl", "is-active", "--quiet", unit).returncode == 0 for unit in units[:2]]
+        assert active == enabled[:2]
+        again = deploy([name], trust_agent_front_end=front_end)
+        assert (again.code, again.changed) == (0, 0), again.output
+
+
+def test_deploy_agent_with_a_certificate(fleet, deploy, tarball):
+    name, folder = fleet.group("trio")[2], "/etc/rootwave"
+    device = devices.Device(fleet.lab, name, tarball, Signer("lab"))
+    device.run("mkdir", "-p", folder)
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+    device.run(*argv, "-subj", f"/CN={name}", "-keyout", f"{folder}/x.key", "-out", f"{folder}/x.pem")
+    pem = device.run("cat", f"{folder}/x.pem")
+    hub_client.ask(fleet.lab, "trust_client", {"pem": pem})
+    thumbprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
+    settings = {"certificate_file": f"{folder}/x.pem", "certificate_key_file": f"{folder}/x.key"}
+    variables = {"trust_agent_settings": settings, "trust_agent_thumbprints": [thumbprint]}
+    run = deploy([name], **variables)
+    assert run.code == 0, run.output
+    assert device.status()["connected"] and device.execute("test", "-e", f"{folder}/agent.key").returncode != 0
+    again = deploy([name], **variables)
+    assert (again.code, again.changed) == (0, 0), again.output
+
+
+def test_new_package_while_a_change_is_pending(fleet, deploy, tarball):
+    """The agent that deploy_agent starts confirms what the one before it began."""
+    name = fleet.group("trio")[1]
+    device = devices.Device(fleet.lab, name, tarball, Signer("lab"))
+    device.install()
+    device.wait_connected()
+    documents = devices.documents(fleet.lab)
+    device.wait_for("stage", "proved", order=device.order(documents("stage")))
+    hub_client.serve(fleet.lab, "v2")
+    hub_client.ask(fleet.lab, "fault", {"name": "refuse-connack", "key": f"{name}/rootwave"})
+    order = device.order(documents("retire", confirm_within=300))
+    wait_until(device.pending, "a pending change")
+    wait_until(lambda: device.status().get("connected") is False, "no session")
+    pid = device.main_pid()
+    device.run("sh", "-c", "printf '\\n' >> /usr/local/lib/rootwave/rootwave-agent.pyz")  # an older package
+    hub_client.ask(fleet.lab, "clear", {})
+    run = deploy([name])
+    assert run.code == 0, run.output
+    assert device.main_pid() != pid
+    device.wait_for("retire", "proved", order=order)
+    assert not device.pending()
 
 
 def bring(device, name, document):

@@ -44,20 +44,33 @@ class Session(NamedTuple):
     port: int
 
 
-def live_sessions(proc="/proc", ports=HUB_PORTS):
+def live_sessions(proc="/proc", ports=HUB_PORTS, but=()):
     """A sorted list of distinct Sessions to any of these ports, those that end on this gateway itself left out.
 
-    A broker on the gateway (IoT Edge's hub, mosquitto) is not what the campaign moves.
+    A broker on the gateway (IoT Edge's hub, mosquitto) is not what the campaign moves. ``but`` are sockets not to look at.
     """
     found, here = set(), set()
     for pid in _one_process_per_namespace(proc):
         for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
             text = files.read(os.path.join(proc, pid, "net", table)) or b""
-            for local, remote, established in _rows(text.decode("ascii", "replace"), family):
+            for local, remote, established, socket_ in _rows(text.decode("ascii", "replace"), family):
                 here.add(local)
-                if established and remote.port in ports:
+                if established and remote.port in ports and socket_ not in but:
                     found.add(remote)
     return sorted(found - here)
+
+
+def sockets_of(pid, proc="/proc"):
+    """The sockets that a process has open, by inode as /proc/net/tcp names them; none when it has ended."""
+    folder, found = os.path.join(proc, str(pid), "fd"), set()
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        try:
+            target = os.readlink(os.path.join(folder, name))
+        except OSError:
+            continue  # closed meanwhile
+        if target.startswith("socket:["):
+            found.add(target[len("socket:[") : -1])
+    return found
 
 
 def unlisted(sessions, addresses, hub_like):
@@ -98,11 +111,11 @@ def _one_process_per_namespace(proc):
 
 
 def _rows(text, family):
-    """(local end, remote end, whether the session is established) of each row, ends as Sessions."""
+    """(local end, remote end, whether the session is established, its socket) of each row, ends as Sessions."""
     for line in text.splitlines()[1:]:
         columns = line.split()
-        if len(columns) > 3:
-            yield _end(columns[1], family), _end(columns[2], family), columns[3] == ESTABLISHED
+        if len(columns) > 9:
+            yield _end(columns[1], family), _end(columns[2], family), columns[3] == ESTABLISHED, columns[9]
 
 
 def _end(text, family):
@@ -120,4 +133,4 @@ def _address(text, family):
     return socket.inet_ntop(family, raw)
 
 
-__all__ = ("Session", "is_hub_like", "live_sessions", "unlisted")
+__all__ = ("Session", "is_hub_like", "live_sessions", "sockets_of", "unlisted")

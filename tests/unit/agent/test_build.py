@@ -159,4 +159,23 @@ def test_install_into_an_image(tmp_path, signed):
     assert (root / "usr/local/lib/rootwave/rootwave-agent.pyz").read_bytes() == (tmp_path / "out" / build.NAME).read_bytes()
     assert (root / "etc/systemd/system/multi-user.target.wants/rootwave-agent.service").is_symlink()
     assert (root / "var/lib/rootwave/inbox").stat().st_mode & 0o7777 == 0o1770
-    assert subprocess.run([*argv[:1], "--wrong", "x", "y", "z"], capture_output=True, check=False).returncode == 2
+    for wrong in (["--wrong", "x", *argv[-2:]], [], argv[-1:], ["--root", root], [*argv[-1:], "none.json"]):
+        done = subprocess.run([*argv[:1], *wrong], capture_output=True, check=False)
+        assert (done.returncode, done.stderr[:6]) == (2, b"usage:"), wrong
+
+
+@pytest.mark.parametrize("text", ['{"front_end": "inbox"}', '{"front_end" :\n "inbox"}'])
+def test_one_front_end_is_installed(tmp_path, signed, text):
+    """And the other one is not, on a device that had it."""
+    subprocess.run(["tar", "-C", tmp_path, "-xf", signed], check=True)
+    wants = tmp_path / "root/etc/systemd/system/multi-user.target.wants"
+    (tmp_path / "keys.json").write_text("{}")
+    argv = [tmp_path / "rootwave-agent/install.sh", "--root", tmp_path / "root", "--inbox-group", str(os.getgid())]
+    for document, units in (
+        ("{}", ["rootwave-agent.service"]),
+        (text, ["rootwave-inbox.path", "rootwave-inbox.service"]),
+        ("{}", ["rootwave-agent.service"]),
+    ):
+        (tmp_path / "agent.json").write_text(document)
+        subprocess.run([*argv, tmp_path / "keys.json", tmp_path / "agent.json"], check=True, capture_output=True)
+        assert sorted(path.name for path in wants.iterdir()) == units

@@ -54,6 +54,11 @@ def test_behind_an_edge_parent_and_a_proxy(tmp_path):
         ({"certificate_file": "/x"}, "either 'key_file'"),
         ({"key_file": ""}, "either 'key_file'"),
         ({"extra": 1}, "unknown field 'extra'"),
+        ({"endpoints": ["d.example:443"]}, "'endpoints' has host and port"),
+        ({"endpoints": [{"host": "d.example"}]}, "'endpoints' has host and port"),
+        ({"endpoints": [{"host": "d.example", "port": 443, "name": "x"}]}, "'endpoints' has host and port"),
+        ({"endpoints": [{"host": "d/x", "port": 443}]}, "no host name"),
+        ({"endpoints": [{"host": "d.example", "port": True}]}, "a port that is none"),
     ],
 )
 def test_every_field_is_checked(tmp_path, change, words):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from agent import config, orders, records
-from agent.inbox import Inbox
+from agent.inbox import Inbox, clear
 
 ORDER = {"id": "a" * 64, "go": 1, "n": 1, "c0": "x"}
 
@@ -20,7 +20,8 @@ class World:
     """An inbox whose jobs are ``script[name](world)``; what is not scripted changes nothing."""
 
     def __init__(self, folder):
-        self.folder, self.jobs, self.script = folder, [], {}
+        self.folder, self.jobs, self.script, self.fails = folder, [], {}, ()
+        self.wake, self.stop = os.pipe()
         (folder / "inbox").mkdir()
         settings = {"front_end": "inbox", "state_dir": str(folder)}
         self.config = config.Config("lab", "hub.example", "gw", **settings)
@@ -35,13 +36,16 @@ class World:
         return json.loads(path.read_text()) if path.exists() else None
 
     def run(self):
-        return Inbox(self.config, self._launch).run()
+        return self.inbox().run()
 
-    def _launch(self, name, section):
+    def inbox(self):
+        return Inbox(self.config, self.launch, self.wake)
+
+    def launch(self, name, section):
         self.jobs.append(name)
         self.section = section
         self.script.get(name, lambda _world: None)(self)
-        return Ended()
+        return Ended(name, name in self.fails)
 
     def record(self, state, **more):
         order = orders.read(self.section)[0]
@@ -53,7 +57,8 @@ class World:
 
 
 class Ended:
-    ended = failed = False
+    def __init__(self, name, failed):
+        self.name, self.failed, self.ended = name, failed, False
 
     def read(self):
         self.ended = True
@@ -61,7 +66,10 @@ class Ended:
 
 @pytest.fixture
 def world(tmp_path):
-    return World(tmp_path)
+    made = World(tmp_path)
+    yield made
+    os.close(made.wake)
+    os.close(made.stop)
 
 
 def test_order_in_and_answer_out(world):
@@ -88,12 +96,7 @@ def test_reconnect_is_asked_for_and_waited_for(world):
         one.end("proved")
 
     world.script = {"orders": left_pending, "commit": look}
-    real = world._launch
-
-    def launch(name, section):
-        return real(name, section)
-
-    inbox = Inbox(world.config, launch)
+    inbox = world.inbox()
     seen = []
 
     def take_in():
@@ -136,7 +139,7 @@ def test_nobody_reconnects(world):
     assert world.jobs == ["settle", "orders", "settle"] and world.outbox("reported.json")["retire"]["state"] == "reverted"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "x" * 200_000, "7", "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "[" * 5000 + "]" * 5000, "x" * 200_000, "7", "\xff"])
 def test_what_is_no_section_ends_nothing(world, text):
     world.bring("desired.json", text)
     assert world.run() == 0
@@ -154,3 +157,82 @@ def test_links_and_pipes_are_not_read(world, tmp_path):
     world.bring("desired.json", secret.read_text())  # the same as a plain file is an order
     world.script["orders"] = lambda one: one.record("proved")
     assert world.run() == 0 and world.jobs[-1] == "orders"
+
+
+def test_a_folder_is_taken_out_and_not_in_the_way(world):
+    for _each in range(2):
+        (world.folder / "inbox" / "desired.json").mkdir()
+        assert world.run() == 0
+    world.bring("desired.json", {"stage": ORDER})
+    world.script["orders"] = lambda one: one.record("proved")
+    assert world.run() == 0 and world.jobs[-1] == "orders"
+
+
+def left_pending(one):
+    one.record("running", change="000001", confirm_by=int(time.time()) + 60)
+
+
+def test_told_to_stop_it_ends_after_the_job(world):
+    """Its end would be the worker's, in the middle of a change."""
+    world.bring("desired.json", {"retire": ORDER})
+
+    def told(one):
+        os.write(one.stop, b"x")
+        left_pending(one)
+
+    world.script["orders"] = told
+    assert world.run() == 0
+    assert world.jobs == ["settle", "orders"] and world.outbox("reported.json")["retire"]["state"] == "running"
+
+
+def test_a_commit_that_fails_is_not_tried_at_once(world, monkeypatch):
+    world.bring("desired.json", {"retire": ORDER})
+
+    def bring_too(one):
+        left_pending(one)
+        one.bring("reconnected.json", {"change": "000001"})
+
+    world.script["orders"], world.fails = bring_too, ("commit",)
+    inbox, waits = world.inbox(), []
+
+    def stopped(seconds):
+        waits.append(seconds)
+        return waits.count(seconds) > 1 and seconds > 0
+
+    inbox._stopped = stopped
+    assert inbox.run() == 0
+    assert world.jobs == ["settle", "orders", "commit"]  # and then it waits, twice
+
+
+def test_killed_before_it_could_commit(world):
+    """The application has said it once, and does not say it again."""
+    world.bring("desired.json", {"retire": ORDER})
+    world.script["orders"] = left_pending
+    os.write(world.stop, b"x")
+    world.run()
+    world.bring("reconnected.json", {"change": "000001"})
+    world.inbox()._take_in()  # and it is killed
+    os.read(world.wake, 1)
+    world.script = {"commit": lambda one: one.end("proved")}
+    assert world.run() == 0 and world.jobs[-1] == "commit"
+
+
+def test_full_disk_ends_no_worker(world, monkeypatch):
+    world.bring("desired.json", {"stage": ORDER})
+    world.script["orders"] = lambda one: one.record("proved")
+    real = Inbox._put
+
+    def full(_inbox, _name, _document):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Inbox, "_put", full)
+    assert world.run() == 1 and world.jobs == ["settle", "orders"]  # the unit starts it again
+    monkeypatch.setattr(Inbox, "_put", real)
+    assert world.run() == 0 and world.outbox("reported.json")["stage"]["state"] == "proved"
+
+
+def test_inbox_of_a_device_with_a_session_of_its_own_is_emptied(world):
+    """Two front ends must not work on one device, and what stays there would wake the path unit for ever."""
+    world.bring("desired.json", {"stage": ORDER})
+    clear(world.config)
+    assert not os.listdir(world.folder / "inbox") and not world.jobs

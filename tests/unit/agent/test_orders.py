@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from agent import orders, records, reported
-from agent.backoff import Backoff
+from agent.backoff import Backoff, until_next
 
 STAGE, RETIRE = {"id": "a" * 64, "go": 1, "n": 1, "c0": "x"}, {"id": "b" * 64, "go": 1, "n": 1, "c0": "x"}
 KEYS = {"id": "c" * 64, "go": 1, "n": 1, "c0": "x"}
@@ -48,6 +48,8 @@ def waiting():
         pytest.param({"retire": None}, waiting(), "000001", 0, "revert", id="pending and withdrawn"),
         pytest.param({"retire": {**RETIRE, "go": 2}}, waiting(), None, 0, "revert", id="pending and ordered anew"),
         pytest.param({"retire": RETIRE}, waiting(), None, 1000, "settle", id="pending for too long"),
+        pytest.param(None, known("retire", RETIRE, "running", change="1"), None, 0, "settle", id="a worker was killed"),
+        pytest.param(None, known("retire", RETIRE, "reverted", change="1"), None, 0, None, id="one that ended by itself"),
     ],
 )
 def test_next_job(section, records_, fresh, now, job):
@@ -60,10 +62,12 @@ def test_keys_come_first_and_phases_by_serial():
     assert [name for name, _phase in orders.in_serial_order(pairs)] == ["stage", "retire", "revert"]
 
 
-@pytest.mark.parametrize("document", [[], "x", {"id": 5}, {"id": ""}, {"id": "x" * 129}, {"go": True}, {"id": None, "n": "y"}])
+@pytest.mark.parametrize(
+    "document", [[], "x", {"id": 5}, {"id": ""}, {"id": "x" * 129}, {"go": True}, {"go": 10**400}, {"id": None, "n": "y"}]
+)
 def test_what_is_no_order_has_an_identity_all_the_same(document):
     first, again = (orders.read({"stage": document})[0] for _each in range(2))
-    assert first == again and 0 < len(first.id) <= 128 and isinstance(first.go, int)
+    assert first == again and 0 < len(first.id) <= 128 and first.go == 0
 
 
 def test_deep_documents_do_not_end_the_agent():
@@ -122,9 +126,10 @@ def test_difference_is_the_patch(before, after):
 
 def test_the_application_is_told_what_to_delete():
     document = reported.with_nulls(reported.document("v", 1, 1, known("stage", STAGE, "running")))
-    assert document["stage"]["committed_at"] is None and "retire" not in document
-    before = {"stage": {"state": "proved", "committed_at": 5}}
-    assert "committed_at" not in reported.merged(before, document)["stage"]
+    assert document["stage"]["committed_at"] is None
+    before = {"stage": {"state": "proved", "committed_at": 5}, "retire": {"state": "accepted"}, "probes": "1 of 1 ok"}
+    after = reported.merged(before, document)
+    assert set(after) == {"agent", "boot", "keys", "stage"} and "committed_at" not in after["stage"]
 
 
 # waiting
@@ -135,6 +140,20 @@ def test_backoff_doubles_within_bounds_and_forgives_a_good_session():
     assert [backoff.after() for _each in range(9)] == [1, 2, 4, 8, 16, 32, 64, 100, 100]
     assert backoff.after(held=59.0) == 100  # lost at once: no session to speak of
     assert backoff.after(held=61.0) == 1
+
+
+@pytest.mark.parametrize(
+    "records_, now, least, most",
+    [
+        pytest.param({}, 0, 30, 60, id="nothing known of it"),
+        pytest.param(waiting(), 0, 5, 5, id="a commit that failed has no time to lose"),
+        pytest.param(waiting(), 1001, 30, 60, id="it is too late for it"),
+        pytest.param(known("stage", STAGE, "accepted", wait_until=1100), 1000, 101, 101, id="until its time"),
+        pytest.param(known("stage", STAGE, "accepted", wait_until=10**9), 0, 900, 900, id="the clock may be set meanwhile"),
+    ],
+)
+def test_until_next(records_, now, least, most):
+    assert least <= until_next(records_, Backoff(60, 900), now) <= most
 
 
 def test_no_two_devices_wait_alike():

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 from gateway import files, journal
@@ -15,7 +16,7 @@ from agent import orders, records, worker
 from tests.unit.agent import signing
 from tests.unit.agent.device import Device, staged
 from tests.unit.agent.signing import Signer
-from tests.unit.plugins.module_utils.gateway.certificates import G2_SHA256
+from tests.unit.plugins.module_utils.gateway.certificates import BALTIMORE_SHA256, G2_SHA256
 from tests.unit.plugins.module_utils.gateway.debian_gateway import Killed, Session
 
 
@@ -191,6 +192,44 @@ def test_order_while_somebody_elses_change_is_pending(device):
     record = device.do()["stage"]
     assert record["state"] == "accepted" and "waits for its commit" in record["reason"] and record["tries"] == 0
     assert device.gateway.snapshot() == before and len(journal.pending(device.gateway.state_dir)) == 1
+
+
+def test_disk_that_is_nearly_full_is_waited_for(device, monkeypatch):
+    real = os.statvfs
+    device.order("stage", 1)
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=1, f_frsize=1))
+    record = device.do()["stage"]
+    assert (record["state"], record["reason"].split(":")[0], device.ratchet()) == ("accepted", "disk-full", None)
+    device.gateway.needs = "f" * 64  # beside what does not pass by itself it is no excuse
+    assert device.do()["stage"]["state"] == "refused"
+    monkeypatch.setattr(os, "statvfs", real)
+    device.gateway.needs = BALTIMORE_SHA256
+    device.section["stage"]["go"] = 2
+    assert device.do()["stage"]["state"] == "proved"
+
+
+def test_somebody_elses_run_of_the_same_phase_moves_the_ratchet_too(device):
+    from tests.unit.plugins.module_utils.gateway.debian_gateway import run
+
+    assert run(device.gateway, "stage", confirm="required")["outcome"] == "pending"
+    device.order("stage", 5)
+    assert device.do()["stage"]["confirm_by"] and device.ratchet()["serial"] == 5
+    assert device.do("commit")["stage"]["state"] == "proved"
+
+
+def test_withdrawn_after_its_worker_was_killed(device, monkeypatch):
+    """The change waits, the record does not say so yet."""
+    staged(device)
+    before = device.gateway.snapshot()
+    device.order("retire", 2)
+    monkeypatch.setattr(worker.Worker, "_ended", raising(Killed("pending")))
+    with pytest.raises(Killed):
+        device.do()
+    monkeypatch.undo()
+    device.section = {}
+    for _each in range(2):
+        device.do(orders.next_job(device.section, records.load(device.config.state_dir), None, 0))
+    assert records.load(device.config.state_dir)["retire"]["state"] == "reverted" and device.gateway.snapshot() == before
 
 
 def test_live_session_to_an_unlisted_hub(device):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from agent import config, orders, records
+from agent import config, orders, records, worker
 from tests.unit.agent.device import Device, document, staged
 from tests.unit.agent.signing import DAY, Signer
 from tests.unit.plugins.module_utils.gateway.debian_gateway import NEW
@@ -133,11 +133,28 @@ def test_what_is_not_believed(device, make, reason):
 
 
 def test_clock_in_1970(device):
-    """Plainly wrong, so whether it expired cannot be judged; reconcile refuses for the clock, and changes nothing."""
+    """Plainly wrong, so whether it expired cannot be judged: nothing is changed until it is right, and then it goes by itself."""
     device.order("stage", 1)
+    before = device.gateway.snapshot()
     device.gateway.offset = -time.time() + 1000
-    record = device.do()["stage"]
-    assert record["state"] == "refused" and record["reason"].startswith("clock") and device.ratchet() is None
+    said = set()
+    for _each in range(worker.TRIES_MOST + 1):
+        record = device.do()["stage"]
+        assert (record["state"], record["reason"].split(":")[0], record["tries"]) == ("accepted", "clock", 0)
+        said.add((record["reason"], record["at"]))
+        device.gateway.offset += 100
+    assert len(said) == 1  # another number of seconds would be another message to the hub
+    assert (device.ratchet(), device.gateway.snapshot()) == (None, before)
+    device.gateway.offset = 0
+    assert device.do()["stage"]["state"] == "proved"
+
+
+def test_clock_in_1970_makes_no_expired_order_good(device):
+    device.order("stage", 1, payload={"issued": 1000, "not_before": 1000, "expires": 2000})
+    device.gateway.offset = -time.time() + 500
+    assert device.do()["stage"]["state"] == "accepted"
+    device.gateway.offset = 0
+    assert device.do()["stage"]["reason"].startswith("expired")
 
 
 def test_not_before_waits(device):

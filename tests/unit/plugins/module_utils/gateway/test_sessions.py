@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -47,6 +48,21 @@ def process(proc, pid, namespace, tcp=(), tcp6=()):
 def test_live_sessions(tmp_path, table, row, expected):
     process(tmp_path, "1", 1, **{table: [row]})
     assert sessions.live_sessions(str(tmp_path)) == expected
+
+
+def test_sockets_that_are_not_looked_at(tmp_path):
+    process(tmp_path, "1", 1, tcp=[(V4, MQTT, ESTABLISHED)])  # whose inode is 1
+    assert sessions.live_sessions(str(tmp_path), but={"1"}) == []
+    assert sessions.live_sessions(str(tmp_path), but={"11"}) == [Session("192.0.2.4", 8883)]
+
+
+def test_sockets_of_a_process():
+    before = sessions.sockets_of(os.getpid())
+    with socket.socket() as one:
+        inode = str(os.fstat(one.fileno()).st_ino)
+        assert sessions.sockets_of(os.getpid()) - before == {inode}
+    assert inode not in sessions.sockets_of(os.getpid())
+    assert sessions.sockets_of(2**30) == set()
 
 
 def test_a_container_has_a_namespace_of_its_own(tmp_path):
