@@ -71,6 +71,7 @@ class TwinGate:
         told = time.monotonic()
         end = told + wait
         while True:
+            asked_at = time.monotonic()
             left = [device for device in self._devices.values() if device not in seen or seen[device].step.state not in FINAL]
             seen |= self._read(left)
             found = evidence_by_host(self._devices, seen, self._asked, Clock(time.time(), self._floor, self._first_seen))
@@ -81,7 +82,9 @@ class TwinGate:
             if time.monotonic() - told >= TELL_EVERY:
                 told = time.monotonic()
                 self._say(f"gate: {silent} of {len(found)} devices have not answered yet, {end - told:.0f} s to wait at the most")
-            time.sleep(min(POLL, max(0.0, end - time.monotonic())))
+            # as long as the reading took, for devices that read their own twins share that quota
+            pause = max(POLL, time.monotonic() - asked_at)
+            time.sleep(min(pause, max(0.0, end - time.monotonic())))
 
     def _read(self, devices: list[str]) -> dict[str, twin_reports.Seen]:
         module = self._twins["module_id"] if self._twins["front_end"] == "module" else None
