@@ -44,7 +44,7 @@ class ActionModule(HubAction):
     def ask(self, hub, args):
         started, order = time.time(), order_in(args)
         if order and args["state"] == "ordered":
-            order_file.must_be_in_time(order, started)
+            order_file.must_not_be_over(order, started)
         devices = list(dict.fromkeys(args["device_ids"] or devices_of(args["hosts"] or [], self._hostvars).values()))
         plan = order_plan.plan(len(devices), args["sku"], args["units"], args["front_end"], args["via"], args["write_share"])
         results = self._deliver(hub, args, order, devices, plan)

@@ -153,7 +153,7 @@ def against_the_order(args, index):
     if index or not any(wave.get("via") == TWIN and wave["mode"] == "run" for wave in args["waves"]["waves"]):
         return []
     try:
-        order_file.must_be_in_time(twin_gate.order_for(args["twins"], asked_of(args)), time.time())
+        order_file.must_not_be_over(twin_gate.order_for(args["twins"], asked_of(args)), time.time())
     except HubError as exc:
         return [f"{exc}; {exc.advice}"]
     return []

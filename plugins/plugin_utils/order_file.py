@@ -29,7 +29,6 @@ class OrderFile(NamedTuple):
     undo: str | None = None
     serial: int = 0
     issued: int = 0
-    not_before: int = 0
     expires: int = 0
 
 
@@ -58,12 +57,10 @@ def read(
     return found
 
 
-def must_be_in_time(found: OrderFile, now: float) -> None:
-    """Raises HubError for a phase that every device would refuse now: its refusal would end the order there."""
+def must_not_be_over(found: OrderFile, now: float) -> None:
+    """Raises HubError for a phase that every device would refuse by now."""
     if found.expires and now > found.expires:
         raise HubError(f"the order expired {now - found.expires:.0f} s ago; sign the phase again", code="BadOptions")
-    if now < found.not_before:
-        raise HubError(f"the order is not valid for {found.not_before - now:.0f} s yet; run it again then", code="BadOptions")
 
 
 def wrong(path: str, why: str) -> HubError:
@@ -75,8 +72,8 @@ def _phase(data: bytes, known) -> OrderFile:
     if signed.payload_type != envelope.PHASE_TYPE:
         raise Refused("type", f"it holds {signed.payload_type[:64]!r}, not a phase")
     phase = order.verify_phase(data, known) if known else order.phase_of(signed.payload)
-    times = {"issued": phase.issued, "not_before": phase.not_before, "expires": phase.expires}
-    return OrderFile(phase.phase, data, order_of(data)["id"], phase.fleet, phase.digest, phase.undo, phase.serial, **times)
+    times = {"serial": phase.serial, "issued": phase.issued, "expires": phase.expires}
+    return OrderFile(phase.phase, data, order_of(data)["id"], phase.fleet, phase.digest, phase.undo, **times)
 
 
 def _keys(data: bytes, known) -> OrderFile:
@@ -96,4 +93,4 @@ def _bytes(path: str | None, most: int) -> bytes:
         raise wrong(str(path), exc.strerror or str(exc)) from exc
 
 
-__all__ = ("NAMES", "OrderFile", "must_be_in_time", "read", "wrong")
+__all__ = ("NAMES", "OrderFile", "must_not_be_over", "read", "wrong")

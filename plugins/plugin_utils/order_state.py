@@ -98,8 +98,12 @@ def state_in(order: OrderFile, twin: dict) -> Step:
     if last.id == order.id and last.state in ENDED_BADLY and last.go >= go:
         return Step(last.state, last.reason)
     if go and there == order_of(order.data, go):
-        return Step(WAITING, f"it says {last.state}" if last.id == order.id and last.go == go else "no report of this order")
+        return Step(WAITING, _in_words(last) if last.id == order.id and last.go == go else "no report of this order")
     return Step(NONE)
+
+
+def _in_words(report: Report) -> str:
+    return f"it says {report.state}: {report.reason}" if report.reason else f"it says {report.state}"
 
 
 def taken_back(name: str, twin: dict) -> Step | None:

@@ -67,6 +67,12 @@ def test_a_retire_that_was_taken_back_is_not_done():
     assert state_in(order, twin(None, {**answers, "revert": revert})).state == "reverted"
 
 
+def test_why_a_device_waits_is_told():
+    waits = says("accepted", reason="not before 1795000000")
+    assert state_in(ORDER, twin(order_of(DATA), waits)).reason == "it says accepted: not before 1795000000"
+    assert state_in(ORDER, twin(order_of(DATA), says("running"))).reason == "it says running"
+
+
 def revert_of(undo):
     """(the order, what the device says of it)"""
     made = Signer("plant-a").phase(desired(campaign(), "revert", [], undo), 8)
