@@ -6,8 +6,8 @@
 
 CONFIG is JSON: {"hub", "address", "port", "ca_file", "policy_key" (of the policy ``device``), "devices": [ids], "module" (null
 for device twins), "keys" (a keys.json, or null to believe everything), "answers": {id: {"state", "reason", ..., "leaves"}}}. A
-device whose answer is null stays silent; one that ``leaves`` is gone for good when it has answered. ``ready N`` on standard output
-says that N devices have subscribed and read their twins.
+device whose answer is null stays silent; one that ``leaves`` is gone for good when it has answered. ``ready N`` on standard
+output says that N devices have subscribed and read their twins.
 
 Each holds one MQTT connection as its own identity: subscribe, then GET, then patches (azure-docs iot-mqtt-connect-to-iot-hub). An
 order is verified as on a device, run once for each (id, go), and answered: accepted, then how it ended.

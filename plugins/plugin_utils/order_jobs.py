@@ -59,15 +59,16 @@ def chunks_of(needing: Sequence[Result]) -> Iterator[tuple[dict, list[Result]]]:
 
 
 def _run(hub: ThrottledHub, job: str, name: str, patch: dict, chunk: list[Result], rate: float, say) -> list[Result]:
+    longest = max(300, math.ceil(SLACK * len(chunk) / rate))
     document = {
         "type": "scheduleUpdateTwin",
         "updateTwin": {"etag": "*", "properties": {"desired": {SECTION: {name: patch or None}}}},
         "queryCondition": f"deviceId IN [{','.join(_quoted(one.device) for one in chunk)}]",
-        "maxExecutionTimeInSeconds": max(300, math.ceil(SLACK * len(chunk) / rate)),
+        "maxExecutionTimeInSeconds": longest,
     }
     try:
         _create(hub, job, document, say)
-        state = _until_ended(hub, job, document["maxExecutionTimeInSeconds"] + ENDS_WITHIN)
+        state = _until_ended(hub, job, longest + ENDS_WITHIN)
         if (state.get("deviceJobStatistics") or {}).get("succeededCount") == len(chunk):
             return [one._replace(patch=None) for one in chunk]
         rows = _rows(hub, job)

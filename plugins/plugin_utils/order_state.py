@@ -107,7 +107,7 @@ def _in_words(report: Report) -> str:
 
 
 def taken_back(name: str, twin: dict) -> Step | None:
-    """Whether a later revert took the phase back; a stage outlives the revert of a retire, where the twin still tells of which."""
+    """Whether a later revert took the phase back; a stage outlives the revert of a retire, where the twin tells of which."""
     answers = answers_in(twin)
     if not reverted_since(name, answers):
         return None

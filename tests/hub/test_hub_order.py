@@ -245,7 +245,7 @@ def test_damaged_and_expired(fleet, names, registry):
 
 
 def test_new_keys_are_what_devices_believe_from_then_on(fleet, names, registry):
-    """Each side by gateway.order.verify_keys: here with keys.json, there as a device does it. The old keys sign nothing any more."""
+    """By gateway.order.verify_keys here, with keys.json, and as on a device there. The old keys sign nothing any more."""
     old = fleet.sign(serial=2, signers=2)
     keys = {"phase": "keys", "path": fleet.next_keys(old=2, new=2)}
     with fleet.start(names):
@@ -261,7 +261,7 @@ def test_new_keys_are_what_devices_believe_from_then_on(fleet, names, registry):
 
 @pytest.mark.parametrize("old, new, version", [(1, 2, 2), (2, 1, 2), (2, 2, 3), (2, 2, 1)])
 def test_new_keys_that_no_device_takes(fleet, names, registry, old, new, version):
-    """Too few of the old or of the new keys, a version left out or not higher: nothing is sent where keys.json tells, else refused."""
+    """Too few old or new keys, a version left out or not higher: nothing is sent where keys.json tells, else it is refused."""
     keys = {"phase": "keys", "path": fleet.next_keys(version, old, new)}
     told = fleet.order(names, **keys, **{"keys": str(fleet.keys_path)})
     assert told.code != 0 and desired(registry, names[0]) == {}, told.output
