@@ -5,8 +5,9 @@
     python -m lab.devices CONFIG
 
 CONFIG is JSON: {"hub", "address", "port", "ca_file", "policy_key" (of the policy ``device``), "devices": [ids], "module" (null
-for device twins), "keys" (a keys.json, or null to believe everything), "answers": {id: {"state", "reason", ...}}}. A device
-whose answer is null stays silent. ``ready N`` on standard output says that N devices have subscribed and read their twins.
+for device twins), "keys" (a keys.json, or null to believe everything), "answers": {id: {"state", "reason", ..., "leaves"}}}. A
+device whose answer is null stays silent; one that ``leaves`` is gone for good when it has answered. ``ready N`` on standard
+output says that N devices have subscribed and read their twins.
 
 Each holds one MQTT connection as its own identity: subscribe, then GET, then patches (azure-docs iot-mqtt-connect-to-iot-hub). An
 order is verified as on a device, run once for each (id, go), and answered: accepted, then how it ended.
@@ -28,11 +29,13 @@ from plugins.module_utils.gateway import keys as key_files
 from plugins.module_utils.gateway import order as orders
 from plugins.module_utils.gateway.errors import Refused
 
+from .client_packets import connect, published, read_packet, subscribe
 from .hub import sas
 from .hub.device import codec
 
 DESIRED, RESULTS = "$iothub/twin/PATCH/properties/desired/", "$iothub/twin/res/"
-PHASES = ("stage", "retire", "revert")
+KEYS = "keys"
+NAMES = (KEYS, "stage", "retire", "revert")  # keys first: they may be what the others are signed with
 FINAL = ("proved", "refused", "reverted", "failed")
 OPENING_MOST = 64  # connections in the making at a time
 AGAIN = (1.0, 3.0)  # seconds until what the hub refused with 429 is tried again
@@ -52,10 +55,11 @@ class Light:
         self._rid = 0
         self._writer: asyncio.StreamWriter
         self._working: asyncio.Task | None = None
+        self._left = False
 
     async def live(self) -> None:
-        """Connect for ever; the hub may cut us."""
-        while True:
+        """Connect until it leaves; the hub may cut us."""
+        while not self._left:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
                 await self._session()
             await asyncio.sleep(random.uniform(*AGAIN))
@@ -82,8 +86,8 @@ class Light:
 
     def _remember(self, answers) -> None:
         """What ended before this process began is not run again; an agent has it on disk."""
-        for name in PHASES:
-            last = (answers or {}).get(name, {})
+        for name in NAMES:
+            last = (answers or {}).get(reported_as(name), {})
             if last.get("state") in FINAL:
                 self._ended.setdefault(name, (last.get("id"), last.get("go")))
 
@@ -120,7 +124,7 @@ class Light:
 
     async def _work(self) -> None:
         """Every order that has not ended here; what came meanwhile too."""
-        while due := [name for name in PHASES if self._is_due(name)]:
+        while due := [name for name in NAMES if self._is_due(name)]:
             await self._carry_out(due[0], self._section[due[0]])
 
     def _is_due(self, name: str) -> bool:
@@ -129,23 +133,27 @@ class Light:
 
     async def _carry_out(self, name: str, order: dict) -> None:
         answer = self.world.answers.get(self.name, {})
+        leaves = bool(answer and answer.get("leaves"))
         record = {"id": str(order.get("id"))[:64], "go": order.get("go")}
         self._ended[name] = (order.get("id"), order.get("go"))
         if answer is None:
             return
         try:
-            record["serial"] = await self.world.serial_of(name, order)
+            record.update(await self.world.verified(name, order))
         except Refused as exc:
             await self._report(name, {**record, "state": "refused", "reason": f"{exc.reason}: {exc}"})
             return
         await self._report(name, {**record, "state": "accepted", "reason": ""})
         now = int(time.time())
         done = {"state": "proved", "reason": "", "committed_at": now} if "state" not in answer else {}
-        await self._report(name, {**record, **done, **answer})
+        await self._report(name, {**record, **done, **{key: value for key, value in answer.items() if key != "leaves"}})
+        if leaves:
+            self._left = True
+            self._writer.close()
 
     async def _report(self, name: str, record: dict) -> None:
         """Until the hub has it."""
-        payload = json.dumps({"rootwave": {"agent": "light", name: {"at": int(time.time()), **record}}}).encode()
+        payload = json.dumps({"rootwave": {"agent": "light", reported_as(name): {"at": int(time.time()), **record}}}).encode()
         while True:
             with contextlib.suppress(TimeoutError):
                 await self._until_taken("$iothub/twin/PATCH/properties/reported/?$rid={rid}", payload)
@@ -186,18 +194,30 @@ class World:
             if len(self._ready) == len(self._devices):
                 print(f"ready {len(self._ready)}", flush=True)
 
-    async def serial_of(self, name: str, order: dict) -> int:
-        """Verified as on a device, by openssl; once for all devices that got the same bytes. Raises Refused."""
+    async def verified(self, name: str, order: dict) -> dict:
+        """Verified as on a device, by openssl; once for all devices that got the same bytes. What to answer; raises Refused."""
         data = orders.assemble(order)
         if order["id"] not in self._known:
-            self._known[order["id"]] = asyncio.ensure_future(asyncio.to_thread(self._verify, data))
-        phase = await self._known[order["id"]]
-        if phase is not None and phase.phase != name:
-            raise Refused("phase", f"the order under {name} is signed for phase {phase.phase}")
-        return phase.serial if phase else 0
+            verify = self._next_keys if name == KEYS else self._phase
+            self._known[order["id"]] = asyncio.ensure_future(asyncio.to_thread(verify, data))
+        found = await self._known[order["id"]]
+        if name == KEYS or found is None:
+            return {}
+        if found.phase != name:
+            raise Refused("phase", f"the order under {name} is signed for phase {found.phase}")
+        return {"serial": found.serial}
 
-    def _verify(self, data: bytes):
+    def _phase(self, data: bytes):
         return orders.verify_phase(data, self.keys) if self.keys else None
+
+    def _next_keys(self, data: bytes) -> None:
+        """From here on all of these devices believe the new ones."""
+        if self.keys:
+            self.keys = key_files.from_bytes(json.dumps(orders.verify_keys(data, self.keys)).encode())
+
+
+def reported_as(name: str) -> str:
+    return "keys_order" if name == KEYS else name
 
 
 def merged(target: dict, patch) -> dict:
@@ -211,51 +231,6 @@ def merged(target: dict, patch) -> dict:
         else:
             result[key] = merged(result.get(key, {}), value)
     return result
-
-
-# The half of MQTT 3.1.1 that the hub's codec does not have: what a client sends, and what a server sends read.
-
-
-def connect(client_id: str, username: str, password: str) -> bytes:
-    """CONNECT with a clean session and without keep-alive (3.1)."""
-    return packet(0x10, text("MQTT") + bytes([4, 0xC2, 0, 0]) + text(client_id) + text(username) + text(password))
-
-
-def subscribe(packet_id: int, filters) -> bytes:
-    return packet(0x82, packet_id.to_bytes(2, "big") + b"".join(text(name) + b"\0" for name in filters))
-
-
-def text(value: str) -> bytes:
-    data = value.encode()
-    return len(data).to_bytes(2, "big") + data
-
-
-def packet(first: int, body: bytes) -> bytes:
-    length, encoded = len(body), bytearray()
-    while True:
-        length, byte = divmod(length, 128)
-        encoded.append(byte | (0x80 if length else 0))
-        if not length:
-            return bytes([first]) + bytes(encoded) + body
-
-
-async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """(first byte, body)."""
-    first, length, shift = (await reader.readexactly(1))[0], 0, 0
-    while True:
-        byte = (await reader.readexactly(1))[0]
-        length |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return first, await reader.readexactly(length)
-
-
-def published(first: int, body: bytes) -> tuple[str, bytes, int | None]:
-    """(topic, payload, packet id at QoS 1)."""
-    end = 2 + int.from_bytes(body[:2], "big")
-    qos = (first >> 1) & 3
-    packet_id = int.from_bytes(body[end : end + 2], "big") if qos else None
-    return body[2:end].decode(), body[end + (2 if qos else 0) :], packet_id
 
 
 def main() -> None:

@@ -35,10 +35,20 @@ options:
   device_ids:
     description:
       - Who is judged, each a V(device) or a V(device/module). An id that the hub does not know is V(absent) in the result.
-      - Without it these are all devices of the hub, or those that O(where) picks; modules are judged only when they are
-        named.
+      - Without it these are all devices of the hub, or those that O(where) or O(hosts) pick; modules are judged only when they
+        are named.
     type: list
     elements: str
+  hosts:
+    description:
+      - Hosts of the inventory, whose devices are in their variable C(rootwave_device_id), or have the host's name. Neither
+        together with O(device_ids) nor with O(where).
+    type: list
+    elements: str
+  module_id:
+    description:
+      - With O(hosts), this module of each device is judged, not the device.
+    type: str
   where:
     description:
       - A condition in the hub's query language that picks devices, such as V(tags.rootwave.wave = 'canary'). Not together with

@@ -15,7 +15,8 @@ description:
   - Reads what M(rootwave.iot.gateway) registered as C(root_certificates_result) and, for waves that are only looked at, what
     M(rootwave.iot.gateway_info) registered as C(wave_gate_report).
   - A wave that goes through twins is asked at its hub itself, by O(twins). Devices that have not answered yet have the policy's
-    C(phase_timeout) for it, then they are silent. After a soak all of them are asked again.
+    C(phase_timeout) for it, then they are silent. After a soak all of them are asked again. Who is
+    connected is looked at last.
   - Use it with C(run_once), C(any_errors_fatal) and the tag C(always); the role P(rootwave.iot.wave_gate#role) does.
 author:
   - Rootwave contributors (@rootwave)
@@ -119,17 +120,46 @@ options:
             read by its id.
         type: int
         default: 1000
+      connections:
+        description:
+          - With it those that say done must be connected too, by what M(rootwave.iot.hub_connections) looks at. One that is gone
+            counts as failed, one of which that is not certain as silent; missing evidence and a fall of Connected Devices speak
+            against the whole wave. It can only speak against a wave.
+          - The role P(rootwave.iot.twin_rollout#role) counts Connected Devices before the wave and registers
+            C(twin_rollout_before), which is the baseline.
+        type: dict
+        suboptions:
+          fresh_reads_most:
+            description: Up to so many twins are read by id, O(rootwave.iot.hub_connections#module:fresh_reads_most).
+            type: int
+            default: 200
+          workspace_id:
+            description: The Workspace ID of the connections log.
+            type: str
+          resource_id:
+            description: The hub's ARM id.
+            type: str
+          hours:
+            description: How far back log and metric are read.
+            type: int
+            default: 24
+          grace:
+            description: So many seconds after its drop a device is not yet gone.
+            type: int
+            default: 600
+          baseline:
+            description: Connected Devices before the wave, instead of what was counted.
+            type: float
+          max_drop_percent:
+            description: By how many percent Connected Devices may be lower.
+            type: float
+            default: 5.0
       via:
         description: Not used here; M(rootwave.iot.hub_order) has it.
         type: str
       write_share:
         description: Not used here; M(rootwave.iot.hub_order) has it.
         type: float
-  connections:
-    description:
-      - What M(rootwave.iot.hub_connections) returned about the devices of a wave that goes through twins, with the wave's own
-        baseline. It can only speak against the wave.
-    type: dict
   closing:
     description:
       - Judge the last wave, after its last batch; before that, do nothing.

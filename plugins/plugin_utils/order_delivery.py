@@ -79,21 +79,24 @@ class Delivery:
         return each(devices, self._looked, rate, lambda found: self._tell(found, total, rate))
 
     def _one(self, device: str, pace: Pace) -> Result:
-        step = Step(ERROR)
+        step = sent = Step(ERROR)
 
         def wanted_of(twin: dict) -> dict:
-            nonlocal step
+            nonlocal step, sent
             step = self.decide(twin)
             if step.patch is None:
                 return {}
+            sent = step
             if not self.dry_run:
                 pace.take()
             return {"desired": {SECTION: {self.name: step.patch or None}}}
 
         try:
-            change_by(self.hub, device, self.module, wanted_of, None, self.dry_run)
+            outcome = change_by(self.hub, device, self.module, wanted_of, None, self.dry_run)
         except HubError as exc:
             return self._failed(device, exc)
+        if outcome.changed and sent.patch is not None and step.state in OK:
+            step = sent  # the hub had taken it although its answer was lost, so the next look found nothing missing
         return Result(device, step.state, step.reason, step.patch)
 
     def _looked(self, device: str) -> Result:

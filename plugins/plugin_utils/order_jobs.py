@@ -17,11 +17,13 @@ from .hub.errors import HubError, HubThrottled
 from .hub.throttle import ThrottledHub
 from .order_delivery import Result
 from .order_form import SECTION
-from .order_state import ERROR
+from .order_state import ERROR, clean
+from .side_by_side import TELL_EVERY
 from .twin_query import PAGE
 
 CONDITION_MOST = 7000  # characters of ids in a query; the hub takes 8192 for all of it
 POLL = 2.0  # seconds between two looks at a job
+ENDS_WITHIN = 600.0  # seconds after its own time within which a hub ends a job
 BUSY_MOST = 3600.0  # seconds to wait for somebody else's job
 ENDED = ("completed", "failed", "cancelled")
 SLACK = 3.0  # of the time that a job may take
@@ -32,7 +34,7 @@ def deliver(hub: ThrottledHub, name: str, needing: Sequence[Result], rate: float
     found: list[Result] = []
     prefix = f"rootwave-{name}-{time.time_ns()}"
     for number, (patch, chunk) in enumerate(chunks_of(needing)):
-        found += _run(hub, f"{prefix}-{number}", name, patch, chunk, rate)
+        found += _run(hub, f"{prefix}-{number}", name, patch, chunk, rate, say)
         say(f"{hub.host}: {len(found)} of {len(needing)} devices by job")
     return found
 
@@ -56,20 +58,18 @@ def chunks_of(needing: Sequence[Result]) -> Iterator[tuple[dict, list[Result]]]:
         yield {**lost, **json.loads(text)}, chunk
 
 
-def _run(hub: ThrottledHub, job: str, name: str, patch: dict, chunk: list[Result], rate: float) -> list[Result]:
+def _run(hub: ThrottledHub, job: str, name: str, patch: dict, chunk: list[Result], rate: float, say) -> list[Result]:
+    longest = max(300, math.ceil(SLACK * len(chunk) / rate))
     document = {
         "type": "scheduleUpdateTwin",
         "updateTwin": {"etag": "*", "properties": {"desired": {SECTION: {name: patch or None}}}},
         "queryCondition": f"deviceId IN [{','.join(_quoted(one.device) for one in chunk)}]",
-        "maxExecutionTimeInSeconds": max(300, math.ceil(SLACK * len(chunk) / rate)),
+        "maxExecutionTimeInSeconds": longest,
     }
     try:
-        _create(hub, job, document)
-        state = hub.get_job(job)
-        while state["status"] not in ENDED:
-            time.sleep(POLL)
-            state = hub.get_job(job)
-        if state["deviceJobStatistics"]["succeededCount"] == len(chunk):
+        _create(hub, job, document, say)
+        state = _until_ended(hub, job, longest + ENDS_WITHIN)
+        if (state.get("deviceJobStatistics") or {}).get("succeededCount") == len(chunk):
             return [one._replace(patch=None) for one in chunk]
         rows = _rows(hub, job)
     except HubError as exc:
@@ -77,9 +77,9 @@ def _run(hub: ThrottledHub, job: str, name: str, patch: dict, chunk: list[Result
     return [_ended(one, rows.get(one.device), state) for one in chunk]
 
 
-def _create(hub: ThrottledHub, job: str, document: dict) -> None:
+def _create(hub: ThrottledHub, job: str, document: dict, say: Callable[[str], None]) -> None:
     """Waits for jobs of others: S1 runs one at a time."""
-    end = time.monotonic() + BUSY_MOST
+    end, told = time.monotonic() + BUSY_MOST, -TELL_EVERY
     while True:
         try:
             hub.create_job(job, document)
@@ -87,7 +87,20 @@ def _create(hub: ThrottledHub, job: str, document: dict) -> None:
         except HubThrottled as exc:
             if exc.code != "ThrottlingMaxActiveJobCountExceeded" or time.monotonic() > end:
                 raise
+        if time.monotonic() - told >= TELL_EVERY:
+            told = time.monotonic()
+            say(f"{hub.host}: another job is running, {end - told:.0f} s to wait for it at the most")
         time.sleep(POLL)
+
+
+def _until_ended(hub: ThrottledHub, job: str, most: float) -> dict:
+    """The job as it ended; raises HubError for one that its hub does not end in its time."""
+    end = time.monotonic() + most
+    while (state := hub.get_job(job))["status"] not in ENDED:
+        if time.monotonic() > end:
+            raise HubError(f"job {job} is still {state['status']} after {most:.0f} s")
+        time.sleep(POLL)
+    return state
 
 
 def _rows(hub: ThrottledHub, job: str) -> dict[str, dict]:
@@ -99,8 +112,8 @@ def _ended(one: Result, row: dict | None, state: dict) -> Result:
     if row and row["status"] == "completed":
         return one._replace(patch=None)
     error = (row or {}).get("error") or {}
-    words = " ".join(str(error.get(key, "")) for key in ("code", "description")).strip()
-    reason = words or state.get("failureReason") or "the job did not reach it"
+    words = clean(" ".join(str(error.get(key, "")) for key in ("code", "description")))
+    reason = words or clean(state.get("failureReason")) or "the job did not reach it"
     return Result(one.device, ERROR, f"{reason}; order again, those that have it are skipped")
 
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import envelope
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import order as on_device
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import TrustError
+
 from .order_file import KEYS, OrderFile
 from .order_form import SECTION, OrderTooLarge, must_fit, order_of
 
@@ -19,7 +23,7 @@ OK = (PROVED, WAITING, ORDERED, WITHDRAWN, NONE)
 ENDED_BADLY = (REFUSED, FAILED, REVERTED)
 STATES = (*OK, *ENDED_BADLY, TOO_LARGE, MISSING, ERROR)
 TEXT_MOST = 300  # characters of a device's own words
-GO_MOST = 2**52  # no twin holds a higher one, and no device takes it
+GO_MOST = 2**31  # far more often than anybody orders, and far below what a twin's number holds
 
 
 class Report(NamedTuple):
@@ -47,10 +51,9 @@ def report_of(answers, name: str) -> Report:
     found = answers.get("keys_order" if name == KEYS else name) if isinstance(answers, dict) else None
     if not isinstance(found, dict):
         return Report()
-    numbers = {key: value if _is_number(value := found.get(key)) else None for key in ("go", "serial", "at", "committed_at")}
     identity, state = (_word(found.get(key)) for key in ("id", "state"))
-    go, serial = (int(numbers[key] or 0) for key in ("go", "serial"))
-    return Report(identity, go, serial, state, clean(found.get("reason")), numbers["at"], numbers["committed_at"])
+    at, committed_at = (value if _is_number(value := found.get(key)) else None for key in ("at", "committed_at"))
+    return Report(identity, _go(found), _whole(found.get("serial"), 2**52), state, clean(found.get("reason")), at, committed_at)
 
 
 def clean(text, most: int = TEXT_MOST) -> str:
@@ -94,23 +97,45 @@ def step_of(order: OrderFile, twin: dict, again: bool) -> Step:
 def state_in(order: OrderFile, twin: dict) -> Step:
     """How far the device is, as it stands. Each value of (id, go) is run once, so an end counts until a higher go is ordered."""
     there, last = orders_in(twin).get(order.name), report_of(answers_in(twin), order.name)
-    go = there.get("go") if isinstance(there, dict) and there.get("id") == order.id else 0
-    go = go if isinstance(go, int) and 1 <= go <= GO_MOST else 0
+    go = _go(there) if isinstance(there, dict) and there.get("id") == order.id else 0
     if last.id == order.id and last.state == PROVED:
-        return taken_back(order.name, answers_in(twin)) or Step(PROVED)
+        return taken_back(order.name, twin) or Step(PROVED)
     if last.id == order.id and last.state in ENDED_BADLY and last.go >= go:
         return Step(last.state, last.reason)
     if go and there == order_of(order.data, go):
-        return Step(WAITING, f"it says {last.state}" if last.id == order.id and last.go == go else "no report of this order")
+        return Step(WAITING, _in_words(last) if last.id == order.id and last.go == go else "no report of this order")
     return Step(NONE)
 
 
-def taken_back(name: str, answers) -> Step | None:
-    """A retire that a later revert took back; of a stage it cannot be told, for a revert does not say which phase it was of."""
+def _in_words(report: Report) -> str:
+    return f"it says {report.state}: {report.reason}" if report.reason else f"it says {report.state}"
+
+
+def taken_back(name: str, twin: dict) -> Step | None:
+    """Whether a later revert took the phase back; a stage outlives the revert of a retire, where the twin tells of which."""
+    answers = answers_in(twin)
+    if not reverted_since(name, answers):
+        return None
     revert = report_of(answers, "revert")
-    if name == "retire" and revert.state == PROVED and revert.serial > report_of(answers, name).serial:
-        return Step(REVERTED, f"taken back since by revert of serial {revert.serial}; sign the phase again")
-    return None
+    if name == "stage" and _undo_of(orders_in(twin).get("revert"), revert.id) == "retire":
+        return None
+    return Step(REVERTED, f"taken back since by revert of serial {revert.serial}; sign the phase again")
+
+
+def reverted_since(name: str, answers) -> bool:
+    """Whether a revert of some phase was proved after this phase."""
+    revert = report_of(answers, "revert")
+    return name in ("stage", "retire") and revert.state == PROVED and revert.serial > report_of(answers, name).serial
+
+
+def _undo_of(order, identity: str) -> str | None:
+    """The phase that a revert is of. A device proved these very bytes, so their signatures need not be looked at again."""
+    if not isinstance(order, dict) or order.get("id") != identity:
+        return None
+    try:
+        return on_device.phase_of(envelope.parse(on_device.assemble(order)).payload).undo
+    except TrustError:
+        return None
 
 
 def withdrawal_of(name: str, order: OrderFile | None, twin: dict) -> Step:
@@ -119,6 +144,15 @@ def withdrawal_of(name: str, order: OrderFile | None, twin: dict) -> Step:
     if there is None or (order and not (isinstance(there, dict) and there.get("id") == order.id)):
         return Step(NONE)
     return Step(WITHDRAWN, patch={})
+
+
+def _go(document: dict) -> int:
+    return _whole(document.get("go"), GO_MOST)
+
+
+def _whole(value, most: int) -> int:
+    """0 for what is no whole number from 1."""
+    return value if type(value) is int and 1 <= value <= most else 0
 
 
 def _is_number(value) -> bool:
@@ -142,6 +176,7 @@ __all__ = (
     "clean",
     "orders_in",
     "report_of",
+    "reverted_since",
     "state_in",
     "step_of",
     "taken_back",

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -43,16 +43,23 @@ def each(
 
     workers = min(WORKERS_MOST, max(2, math.ceil(rate * ROUND_TRIPS)))
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(run) for _worker in range(workers)}
-        told = time.monotonic()
-        while running:
-            ended, running = wait(running, max(0.0, told + TELL_EVERY - time.monotonic()), FIRST_EXCEPTION)
-            for one in ended:
-                one.result()
-            if running and time.monotonic() - told >= TELL_EVERY:
-                told = time.monotonic()
-                tell(list(found))
+        try:
+            _follow({pool.submit(run) for _worker in range(workers)}, lambda: tell(list(found)))
+        finally:
+            over.set()  # whoever interrupts must not wait until the last item is done
     return found
+
+
+def _follow(running: set[Future], tell: Callable[[], None]) -> None:
+    """Until all have ended; raises what one of them raised."""
+    told = time.monotonic()
+    while running:
+        ended, running = wait(running, max(0.0, told + TELL_EVERY - time.monotonic()), FIRST_EXCEPTION)
+        for one in ended:
+            one.result()
+        if running and time.monotonic() - told >= TELL_EVERY:
+            told = time.monotonic()
+            tell()
 
 
 __all__ = ("TELL_EVERY", "each")

@@ -9,8 +9,9 @@ import os
 import time
 from collections.abc import Callable
 
-from . import gate, order_file, twin_reports
+from . import connection_look, gate, order_file, twin_reports
 from .evidence import SILENT, Asked, Evidence
+from .host_devices import devices_of
 from .hub.action import CONNECTION_STRING
 from .hub.connect import ARGUMENTS, connect
 from .hub.errors import HubError
@@ -19,6 +20,7 @@ from .order_file import OrderFile
 from .order_plan import FRONT_ENDS
 from .order_state import WAITING
 from .side_by_side import TELL_EVERY
+from .twin_connections import BEFORE, WaveConnections
 from .twin_evidence import FINAL, Clock, evidence_by_host
 
 # The option ``twins`` of wave_gate; what is only of ordering is taken too, so that one variable serves both
@@ -30,6 +32,7 @@ TWINS: dict = {
     "front_end": {"type": "str", "choices": list(FRONT_ENDS), "default": "module"},
     "module_id": {"type": "str", "default": MODULE},
     "fresh_reads_most": {"type": "int", "default": twin_reports.FRESH_READS_MOST},
+    "connections": {"type": "dict", "options": connection_look.OPTIONS},
     "via": {"type": "str"},
     "write_share": {"type": "float"},
 }
@@ -38,32 +41,39 @@ POLL = 2.0  # seconds between two looks at who is still silent
 
 
 class TwinGate:
-    """One wave of a run. ``hostvars`` has what hub_order registered for the host that stands for the wave."""
+    """One wave of a run. ``hostvars`` has what the role registered for the host that stands for the wave."""
 
     def __init__(self, twins: dict | None, asked: Asked, wave: dict, hostvars, say: Callable[[str], None]) -> None:
         self._asked, self._wave, self._say = asked, wave, say
         self._order = order_for(twins, asked)
         self._twins = options_of(twins or {})
         self._devices = devices_of(wave["hosts"], hostvars)
-        ordered = hostvars[wave["hosts"][0]].get(ORDERED) or {}
+        registered = hostvars[wave["hosts"][0]]
+        ordered = registered.get(ORDERED) or {}
         sent = (ordered.get("counts") or {}).get("ordered")
         self._floor = max(float(self._order.issued), float(ordered["started_at"]) if sent else 0.0)
         self._first_seen: dict[str, float] = {}
         self._hub = connect(self._twins)
+        self._module = self._twins["module_id"] if self._twins["front_end"] == "module" else None
+        tail, options = f"/{self._module}" if self._module else "", self._twins["connections"]
+        whos = {host: f"{device}{tail}" for host, device in self._devices.items()}
+        looking = None if options is None else {**options, "timeout": self._twins["timeout"]}
+        self._connections = WaveConnections(self._hub, looking, whos, registered.get(BEFORE), say)
 
-    def judge(self, policy: dict, soak: Callable[[dict, gate.Verdict], gate.Verdict] | None, connections: dict | None):
+    def judge(self, policy: dict, soak: Callable[[dict, gate.Verdict], gate.Verdict] | None) -> gate.Verdict:
         """Silent devices have the time that a phase may take; after a soak all are asked again, for one may have gone back.
 
-        Raises HubError.
+        Who is connected is looked at last. Raises HubError.
         """
         wait = policy["phase_timeout"] if self._wave["mode"] == "run" else 0.0
-        first = with_connections(gate.judge_wave(policy, self._evidence(policy, wait)), connections)
-        if soak is None:
-            return first
-        verdict = soak(policy, first)
-        if verdict.verdict != gate.PASS or first.wait <= 0:
-            return verdict
-        return with_connections(gate.judge_wave(policy, self._evidence(policy, 0.0)), connections)
+        found = self._evidence(policy, wait)
+        verdict = gate.judge_wave(policy, found)
+        if soak is not None and verdict.wait > 0:
+            verdict = soak(policy, verdict)
+            if verdict.verdict == gate.PASS:
+                found = self._evidence(policy, 0.0)
+                verdict = gate.judge_wave(policy, found)
+        return verdict if verdict.verdict != gate.PASS else self._connections.judge(policy, found, wait)
 
     def _evidence(self, policy: dict, wait: float) -> list[Evidence]:
         """While silence alone is in the way, look again for up to ``wait`` seconds."""
@@ -71,6 +81,7 @@ class TwinGate:
         told = time.monotonic()
         end = told + wait
         while True:
+            asked_at = time.monotonic()
             left = [device for device in self._devices.values() if device not in seen or seen[device].step.state not in FINAL]
             seen |= self._read(left)
             found = evidence_by_host(self._devices, seen, self._asked, Clock(time.time(), self._floor, self._first_seen))
@@ -81,12 +92,13 @@ class TwinGate:
             if time.monotonic() - told >= TELL_EVERY:
                 told = time.monotonic()
                 self._say(f"gate: {silent} of {len(found)} devices have not answered yet, {end - told:.0f} s to wait at the most")
-            time.sleep(min(POLL, max(0.0, end - time.monotonic())))
+            # as long as the reading took, for devices that read their own twins share that quota
+            pause = max(POLL, time.monotonic() - asked_at)
+            time.sleep(min(pause, max(0.0, end - time.monotonic())))
 
     def _read(self, devices: list[str]) -> dict[str, twin_reports.Seen]:
-        module = self._twins["module_id"] if self._twins["front_end"] == "module" else None
         most = self._twins["fresh_reads_most"]
-        return twin_reports.read(self._hub, devices, module, self._order, most, time.time(), self._say)
+        return twin_reports.read(self._hub, devices, self._module, self._order, most, time.time(), self._say)
 
 
 def options_of(twins: dict) -> dict:
@@ -108,24 +120,4 @@ def order_for(twins: dict | None, asked: Asked) -> OrderFile:
     return order_file.read(str(paths[asked.phase]), asked.phase, twins["fleet"], twins.get("keys"), asked.undo, asked.digest)
 
 
-def devices_of(hosts: list[str], hostvars) -> dict[str, str]:
-    """{host: device}: its variable rootwave_device_id, or its name. Raises HubError for a device that is two hosts."""
-    found = json.loads(json.dumps({host: str(hostvars[host].get("rootwave_device_id") or host) for host in hosts}))
-    owner: dict[str, str] = {}
-    for host, device in found.items():
-        if device in owner:
-            raise HubError(f"{host} and {owner[device]} are one device, {device}", code="BadOptions")
-        owner[device] = host
-    return found
-
-
-def with_connections(verdict: gate.Verdict, connections: dict | None) -> gate.Verdict:
-    """``connections`` is what hub_connections found for the same devices; it can only speak against a wave."""
-    worse = (connections or {}).get("verdict")
-    if worse not in (gate.FAIL, gate.INCONCLUSIVE) or verdict.verdict == gate.FAIL:
-        return verdict
-    reasons = tuple(f"connections: {reason}" for reason in (connections or {}).get("reasons") or ["no reason given"])
-    return gate.Verdict(worse, verdict.numbers, verdict.reasons + reasons)
-
-
-__all__ = ("TWINS", "TwinGate", "devices_of", "order_for", "with_connections")
+__all__ = ("TWINS", "TwinGate", "order_for")

@@ -16,7 +16,7 @@ from .hub.errors import HubAuthError, HubError, HubNotFound
 from .hub.throttle import ThrottledHub
 from .order_file import OrderFile
 from .order_form import SECTION
-from .order_state import MISSING, NONE, PROVED, WAITING, Report, Step, answers_in, report_of, state_in, taken_back
+from .order_state import MISSING, NONE, PROVED, WAITING, Report, Step, answers_in, report_of, reverted_since, state_in
 from .side_by_side import each
 from .twin_query import PAGE, TELL_FROM
 
@@ -77,7 +77,7 @@ def _fresh(hub: ThrottledHub, device: str, module: str | None, order: OrderFile)
 
 
 def _proved_by_query(hub, devices: set[str], module: str | None, order: OrderFile, now: float, say) -> dict[str, Seen]:
-    """Those that the index knows as done, with a clock that can be believed; the others have to be read."""
+    """Those that the index knows as done and never taken back, with a clock that can be believed; the others have to be read."""
     place = f"properties.reported.{SECTION}"
     source = f"devices.modules WHERE moduleId = '{module}' AND" if module else "devices WHERE"
     asked = f"{place}.{order.name}.id = '{order.id}' AND {place}.{order.name}.state = '{PROVED}'"
@@ -90,7 +90,7 @@ def _proved_by_query(hub, devices: set[str], module: str | None, order: OrderFil
         for row in page.items:
             report = report_of(row.get("answers"), order.name)
             trusted = report.id == order.id and report.state == PROVED and plausible(report, None, now)
-            if row.get("device") in devices and trusted and not taken_back(order.name, row.get("answers")):
+            if row.get("device") in devices and trusted and not reverted_since(order.name, row.get("answers")):
                 found[row["device"]] = Seen(Step(PROVED), report)
     return found
 

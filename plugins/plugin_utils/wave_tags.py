@@ -39,7 +39,7 @@ def by_percent(shares: Sequence[dict], salt: str) -> Callable[[str], str | None]
     names = [share["wave"] for share in shares]
     if len(set(names)) != len(names) or any(share["percent"] <= 0 for share in shares):
         raise HubError("percentages name each wave once, each with more than 0", code="BadOptions")
-    if abs(sum(share["percent"] for share in shares) - 100) > 1e-9:
+    if not abs(sum(share["percent"] for share in shares) - 100) <= 1e-9:  # so put, NaN is refused too
         raise HubError(f"the percentages are {sum(share['percent'] for share in shares):g} together, not 100", code="BadOptions")
 
     def wave_of(device: str) -> str:
@@ -54,8 +54,11 @@ def by_percent(shares: Sequence[dict], salt: str) -> Callable[[str], str | None]
 
 
 def by_lists(lists: dict[str, list[str]]) -> Callable[[str], str | None]:
-    """Devices that no list has get no wave. Raises HubError for one that two lists have."""
+    """Devices that no list has get no wave. Raises HubError for one that two lists have, and for what is no list of ids."""
     found: dict[str, str] = {}
+    for wave, devices in lists.items():
+        if not isinstance(devices, list) or not all(isinstance(device, str) for device in devices):
+            raise HubError(f"lists: {wave} is not a list of device ids (texts)", code="BadOptions")
     for wave, devices in lists.items():
         for device in devices:
             if found.setdefault(device, wave) != wave:

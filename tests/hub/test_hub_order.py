@@ -52,9 +52,9 @@ def desired(registry, name, module=MODULE):
     return {key: value for key, value in twin.properties.desired.items() if not key.startswith("$")}
 
 
-def state(registry, name, module=MODULE):
+def state(registry, name, module=MODULE, order="stage"):
     twin = registry.get_module_twin(name, module) if module else registry.get_twin(name)
-    return ((twin.properties.reported or {}).get("rootwave") or {}).get("stage", {}).get("state")
+    return ((twin.properties.reported or {}).get("rootwave") or {}).get(order, {}).get("state")
 
 
 def versions(registry, names):
@@ -242,6 +242,41 @@ def test_damaged_and_expired(fleet, names, registry):
     late = fleet.sign(serial=3, signers=2, issued=1, not_before=1, expires=1000)
     ran = fleet.order(names, path=late)
     assert ran.code != 0 and "the order expired" in ran.result["msg"] and desired(registry, names[0]) == {}
+
+
+def test_new_keys_are_what_devices_believe_from_then_on(fleet, names, registry):
+    """By gateway.order.verify_keys here, with keys.json, and as on a device there. The old keys sign nothing any more."""
+    old = fleet.sign(serial=2, signers=2)
+    keys = {"phase": "keys", "path": fleet.next_keys(old=2, new=2)}
+    with fleet.start(names):
+        sent = fleet.order(names, **keys, **{"keys": str(fleet.keys_path)})
+        assert sent.result["counts"]["ordered"] == 4 and set(desired(registry, names[0])["rootwave"]) == {"keys"}, sent.output
+        wait_for(lambda: {state(registry, name, order="keys_order") for name in names}, lambda found: found == {"proved"})
+        again = fleet.order(names, **keys)
+        assert not again.result["changed"] and again.result["counts"]["proved"] == 4
+        fleet.order(names[:2], path=old)
+        fleet.order(names[2:], path=fleet.sign(serial=3, signers=2))
+        wait_for(lambda: [state(registry, name) for name in names], lambda found: found == ["refused"] * 2 + ["proved"] * 2)
+
+
+@pytest.mark.parametrize("old, new, version", [(1, 2, 2), (2, 1, 2), (2, 2, 3), (2, 2, 1)])
+def test_new_keys_that_no_device_takes(fleet, names, registry, old, new, version):
+    """Too few old or new keys, a version left out or not higher: nothing is sent where keys.json tells, else it is refused."""
+    keys = {"phase": "keys", "path": fleet.next_keys(version, old, new)}
+    told = fleet.order(names, **keys, **{"keys": str(fleet.keys_path)})
+    assert told.code != 0 and desired(registry, names[0]) == {}, told.output
+    with fleet.start(names):
+        fleet.order(names, **keys)
+        wait_for(lambda: {state(registry, name, order="keys_order") for name in names}, lambda found: found == {"refused"})
+        refused = fleet.order(names, **keys)
+    assert refused.result["counts"]["refused"] == 4 and not refused.result["changed"]
+
+
+def test_keys_where_a_phase_is_asked_for(fleet, names, registry):
+    for phase, path in (("stage", fleet.next_keys(old=2, new=2)), ("keys", fleet.folder / "stage-1.dsse.json")):
+        ran = fleet.order(names, phase=phase, path=path)
+        assert ran.code != 0 and "it holds 'application/vnd.rootwave." in ran.result["msg"], ran.output
+    assert desired(registry, names[0]) == {}
 
 
 def test_the_connection_string_is_shown_nowhere(azure, fleet, names):

@@ -24,7 +24,7 @@ from lab.config import ROOT
 from tests.hub.ansible_run import PLAYBOOK, Ran, module, run
 
 FLEET, MODULE = "plant-a", "rootwave"
-KIND = "application/vnd.rootwave.phase+json"
+PHASE, KEYS = "application/vnd.rootwave.phase+json", "application/vnd.rootwave.keys+json"
 ANCHORS = {
     "present": ("digicert-global-root-g2", "cb3ccbb76031e5e0138f8dd39a23f9de47ffc35e43c1144cea27d46a5ab1cb5f"),
     "absent": ("baltimore-cybertrust-root", "16af57a9f676b0ab126095aa5ebadef22ab31119d644ac95cd4b93dbf3f26aeb"),
@@ -38,9 +38,7 @@ class TwinFleet:
         self.hub, self.folder = hub, folder
         self.campaign_path, self.keys_path = folder / "campaign.yml", folder / "keys.json"
         self._keys = [ec.generate_private_key(ec.SECP256R1()) for _number in range(keys)]
-        pem = [key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode() for key in self._keys]
-        document = {"schema": 1, "version": 1, "fleet": FLEET, "threshold": threshold, "keys": pem}
-        self.keys_path.write_text(json.dumps(document))
+        self.keys_path.write_text(json.dumps(keys_document(self._keys, 1, threshold)))
         self.write_campaign(["canary"])
 
     # what is signed
@@ -65,15 +63,16 @@ class TwinFleet:
         known = {"issued": now - 60, "not_before": now - 60, "expires": now + 3600, **times}
         payload = phase_payload(load(str(self.campaign_path)), FLEET, phase, undo, serial, known)
         path = self.folder / f"{phase}-{serial}.dsse.json"
-        path.write_text(json.dumps(self._envelope(payload, signers)))
+        path.write_text(json.dumps(envelope(PHASE, payload, self._keys[:signers])))
         return path
 
-    def _envelope(self, payload: bytes, signers: int) -> dict:
-        """As https://github.com/secure-systems-lab/dsse says, not as the code under test does."""
-        signed = b"DSSEv1 %d %s %d %s" % (len(KIND), KIND.encode(), len(payload), payload)
-        made = [key.sign(signed, ec.ECDSA(hashes.SHA256())) for key in self._keys[:signers]]
-        signatures = [{"keyid": "", "sig": base64.b64encode(one).decode()} for one in made]
-        return {"payload": base64.b64encode(payload).decode(), "payloadType": KIND, "signatures": signatures}
+    def next_keys(self, version: int = 2, old: int = 1, new: int = 1) -> Path:
+        """New keys, signed by so many of the old ones and of themselves; from here on ``sign`` signs with them."""
+        before, self._keys = self._keys, [ec.generate_private_key(ec.SECP256R1()) for _key in self._keys]
+        document = keys_document(self._keys, version, len(self._keys))
+        path = self.folder / f"keys-{version}.dsse.json"
+        path.write_text(json.dumps(envelope(KEYS, json.dumps(document).encode(), before[:old] + self._keys[:new])))
+        return path
 
     # devices
 
@@ -118,6 +117,19 @@ class TwinFleet:
     def play(self, playbook: str, inventory: Path, *flags: str) -> Ran:
         done = run([PLAYBOOK, ROOT / "playbooks" / f"{playbook}.yml", "-i", inventory, *flags], self.hub.environment)
         return Ran(done.returncode, {}, done.stdout + done.stderr)
+
+
+def keys_document(keys: list, version: int, threshold: int) -> dict:
+    pem = [key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode() for key in keys]
+    return {"schema": 1, "version": version, "fleet": FLEET, "threshold": threshold, "keys": pem}
+
+
+def envelope(kind: str, payload: bytes, keys: list) -> dict:
+    """As https://github.com/secure-systems-lab/dsse says, not as the code under test does."""
+    signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
+    made = [key.sign(signed, ec.ECDSA(hashes.SHA256())) for key in keys]
+    signatures = [{"keyid": "", "sig": base64.b64encode(one).decode()} for one in made]
+    return {"payload": base64.b64encode(payload).decode(), "payloadType": kind, "signatures": signatures}
 
 
 class Devices:

@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.rootwave.iot.plugins.filter.desired import desired
 from ansible_collections.rootwave.iot.plugins.plugin_utils.order_delivery import Result
 from ansible_collections.rootwave.iot.plugins.plugin_utils.order_file import OrderFile
 from ansible_collections.rootwave.iot.plugins.plugin_utils.order_form import order_of
 from ansible_collections.rootwave.iot.plugins.plugin_utils.order_jobs import chunks_of
 from ansible_collections.rootwave.iot.plugins.plugin_utils.order_state import report_of, state_in, step_of, withdrawal_of
+
+from tests.unit.agent.signing import Signer
+from tests.unit.plugins.plugin_utils.signing_people import campaign
 
 DATA = b"an envelope, as far as a twin is concerned"
 ID = order_of(DATA)["id"]
@@ -61,6 +65,43 @@ def test_a_retire_that_was_taken_back_is_not_done():
     assert state_in(order, twin(None, answers)).state == "proved"
     assert state_in(order, twin(None, {**answers, "revert": {**revert, "serial": 6}})).state == "proved"
     assert state_in(order, twin(None, {**answers, "revert": revert})).state == "reverted"
+
+
+def test_why_a_device_waits_is_told():
+    waits = says("accepted", reason="not before 1795000000")
+    assert state_in(ORDER, twin(order_of(DATA), waits)).reason == "it says accepted: not before 1795000000"
+    assert state_in(ORDER, twin(order_of(DATA), says("running"))).reason == "it says running"
+
+
+def revert_of(undo):
+    """(the order, what the device says of it)"""
+    made = Signer("plant-a").phase(desired(campaign(), "revert", [], undo), 8)
+    return made, {"id": made["id"], "go": 1, "serial": 8, "state": "proved"}
+
+
+@pytest.mark.parametrize(
+    "undo, kept, state",
+    [
+        ("stage", True, "reverted"),
+        ("retire", True, "proved"),  # what was staged stays staged
+        ("retire", False, "reverted"),  # of which phase it was nobody can tell any more
+    ],
+)
+def test_a_stage_that_was_taken_back_is_not_done(undo, kept, state):
+    order, said = revert_of(undo)
+    document = twin(order_of(DATA), {**says("proved"), "revert": said})
+    if kept:
+        document["properties"]["desired"]["rootwave"]["revert"] = order
+    assert state_in(ORDER, document).state == state
+    assert (step_of(ORDER, document, again=True).patch is None) == (state == "proved")
+    assert state_in(ORDER._replace(name="keys"), document).state != "proved"
+
+
+@pytest.mark.parametrize("go", [2**52, 2**60, 1.5, -3, True, "2"])
+def test_a_go_that_no_one_ordered_is_none(go):
+    assert report_of(says("refused", go), "stage").go == 0
+    assert state_in(ORDER, twin(order_of(DATA), says("refused", go))).state == "waiting"
+    assert step_of(ORDER, twin({**order_of(DATA), "go": go}), False).patch["go"] == 1
 
 
 def test_a_twin_that_would_become_too_large():

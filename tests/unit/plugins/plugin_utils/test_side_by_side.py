@@ -7,9 +7,11 @@ from __future__ import annotations
 import threading
 
 import pytest
+from ansible_collections.rootwave.iot.plugins.plugin_utils import side_by_side
+from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.errors import HubError
 from ansible_collections.rootwave.iot.plugins.plugin_utils.order_delivery import Pace
 from ansible_collections.rootwave.iot.plugins.plugin_utils.side_by_side import each
-from ansible_collections.rootwave.iot.plugins.plugin_utils.wave_tags import by_percent, place_of
+from ansible_collections.rootwave.iot.plugins.plugin_utils.wave_tags import by_lists, by_percent, place_of
 
 
 def test_each_item_once():
@@ -34,6 +36,36 @@ def test_an_exception_ends_it():
     with pytest.raises(RuntimeError):
         each(range(100_000), work, 1, lambda _found: None)
     assert len(done) < 100_000
+
+
+def test_an_interruption_does_not_wait_for_what_is_left(monkeypatch):
+    """What Ctrl-C raises in the thread that waits; the workers go on otherwise until all of it is done."""
+    monkeypatch.setattr(side_by_side, "TELL_EVERY", 0.01)
+    done, interrupted = [], threading.Event()
+
+    def interrupt(_found):
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def work(item):
+        interrupted.wait(0.05)
+        done.append(item)
+
+    with pytest.raises(KeyboardInterrupt):
+        each(range(20_000), work, 1, interrupt)
+    assert len(done) < 20_000
+
+
+@pytest.mark.parametrize("shares", [[50, 49], [float("nan")], [50, 50, 0], [101], [float("inf")]])
+def test_percentages_that_divide_nothing(shares):
+    with pytest.raises(HubError):
+        by_percent([{"wave": f"wave-{number}", "percent": share} for number, share in enumerate(shares)], "plant-a")
+
+
+@pytest.mark.parametrize("lists", [{"canary": "gw-1"}, {"canary": [1]}, {"canary": None}, {"a": ["gw-1"], "b": ["gw-1"]}])
+def test_lists_that_divide_nothing(lists):
+    with pytest.raises(HubError):
+        by_lists(lists)
 
 
 def test_places_are_even_and_depend_on_the_salt():

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.plugin_utils import gate
 from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import Asked
+from ansible_collections.rootwave.iot.plugins.plugin_utils.host_devices import devices_of
 from ansible_collections.rootwave.iot.plugins.plugin_utils.order_state import Report, Step
 from ansible_collections.rootwave.iot.plugins.plugin_utils.twin_evidence import Clock, evidence_by_host
-from ansible_collections.rootwave.iot.plugins.plugin_utils.twin_gate import devices_of, with_connections
 from ansible_collections.rootwave.iot.plugins.plugin_utils.twin_reports import Seen
 
 NOW = 1_764_000_000.0
@@ -69,21 +68,6 @@ def test_first_sight_stays_first():
 def test_a_reason_is_one_line_of_text():
     one = evidence(Seen(Step("refused", "\x1b[2J{{ 1/0 }}\n" * 500)))
     assert one.reason.isprintable() and len(one.reason) <= 500
-
-
-@pytest.mark.parametrize(
-    "verdict, connections, expected",
-    [
-        ("pass", None, "pass"),
-        ("pass", {"verdict": "pass"}, "pass"),
-        ("pass", {"verdict": "fail", "reasons": ["7 left"]}, "fail"),
-        ("pass", {"verdict": "inconclusive", "reasons": ["no log"]}, "inconclusive"),
-        ("fail", {"verdict": "inconclusive"}, "fail"),
-        ("inconclusive", {"verdict": "pass"}, "inconclusive"),
-    ],
-)
-def test_connections_only_speak_against(verdict, connections, expected):
-    assert with_connections(gate.Verdict(verdict, {}), connections).verdict == expected
 
 
 def test_devices_by_host():
