@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
+from pathlib import Path
 
 import pytest
-from azure.iot.hub import IoTHubRegistryManager
+from azure.iot.hub import IoTHubConfigurationManager, IoTHubRegistryManager
 
 from tests.hub.test_service_sdk import wait_for
 from tests.hub.twin_fleet import MODULE, TwinFleet
@@ -211,7 +213,8 @@ def test_inbox_devices_and_run_wave(fleet, registry):
 
 
 def test_late_comers_get_the_order_by_a_configuration(azure, fleet, waves, registry):
-    path = twin_waves(fleet)
+    """It never gets another condition, and while it is there nothing is ordered again: the hub would write over that."""
+    path = twin_waves(fleet, phase_timeout=10)
     late = f"late-{uuid.uuid4().hex[:6]}"
     condition = f"FROM devices.modules WHERE moduleId = '{MODULE}' AND tags.site = '{late}'"
     flags = ("-e", "rootwave_phase=stage", "-e", f'{{"rootwave_late_condition": "{condition}"}}')
@@ -223,3 +226,13 @@ def test_late_comers_get_the_order_by_a_configuration(azure, fleet, waves, regis
     assert wait_for(lambda: ordered(registry, late), bool)["go"] == 1
     narrower = fleet.play("order_campaign", inventory, *flags[:3], flags[3].replace("site =", "place ="))
     assert narrower.code != 0 and "has another target condition" in narrower.output, narrower.output
+    fleet.seed(["x-" + late])
+    again = ("order_campaign", fleet.inventory({"canary": ["x-" + late]}, orders={"stage": path}), *flags[:2])
+    fleet.write_campaign([{"group": "canary", "via": "twin"}], phase_timeout=10)
+    refused = fleet.play(*again, "-e", "rootwave_again=true")
+    name = f"rootwave-stage-1-{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]}"
+    assert refused.code != 0 and f"Nothing was ordered again: configuration {name}" in refused.output, refused.output
+    assert ordered(registry, "x-" + late) is None
+    IoTHubConfigurationManager.from_connection_string(azure.connection_string).delete_configuration(name)
+    fleet.play(*again, "-e", "rootwave_again=true")
+    assert ordered(registry, "x-" + late)["go"] == 1
