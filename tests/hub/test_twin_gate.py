@@ -86,9 +86,10 @@ def test_one_bad_device_keeps_the_next_wave_untouched(fleet, waves, registry, an
 
 
 def test_the_last_wave_has_a_gate_too(fleet, waves):
+    """Also where no keys.json is named, so that signatures are for the devices alone to look at."""
     path = twin_waves(fleet)
     with fleet.start(waves["canary"] + waves["broad"], {waves["broad"][0]: REFUSES}):
-        ran = stage(fleet, waves, path)
+        ran = stage(fleet, waves, path, keys=None)
     assert ran.code != 0 and "gate after wave broad: fail: 3 total, 2 done, 1 refused" in ran.output, ran.output
     assert "endpoint-dns: the hub's name does not resolve" in ran.output
 
@@ -177,6 +178,16 @@ def test_a_clock_in_the_past_does_not_shorten_the_soak(fleet, waves):
     with fleet.start(waves["canary"], dict.fromkeys(waves["canary"], past)):
         ran = stage(fleet, waves, path)
     assert ran.code != 0 and "of the soak of 1800 s are missing" in ran.output, ran.output
+
+
+def test_the_connection_string_is_shown_nowhere(azure, fleet, waves):
+    """By no task, no gate, no role's argument specification, the loudest way, whether it goes well or not."""
+    key = azure.connection_string.rpartition("SharedAccessKey=")[2]
+    path = twin_waves(fleet, phase_timeout=10)
+    for more, words in (({"connections": {}}, "Nothing was ordered"), ({}, "3 ordered"), ({"fleet": None}, "set rootwave_twins")):
+        inventory = fleet.inventory(waves, orders={"stage": path}, **more)
+        ran = fleet.play("order_campaign", inventory, "-e", "rootwave_phase=stage", "-vvvv", "--diff")
+        assert words in ran.output and key not in ran.output
 
 
 def test_a_limit_cannot_leave_a_wave_out(fleet, waves, registry):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One campaign over both kinds of waves: real gateways by SSH, and the lab's light devices through their twins at the same hub."""
+"""One campaign over both kinds of waves: real gateways by SSH, and the lab's light devices through twins at the same hub."""
 
 from __future__ import annotations
 
