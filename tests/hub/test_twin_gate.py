@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
+from pathlib import Path
 
 import pytest
-from azure.iot.hub import IoTHubRegistryManager
+from azure.iot.hub import IoTHubConfigurationManager, IoTHubRegistryManager
 
 from tests.hub.test_service_sdk import wait_for
 from tests.hub.twin_fleet import MODULE, TwinFleet
@@ -84,9 +86,10 @@ def test_one_bad_device_keeps_the_next_wave_untouched(fleet, waves, registry, an
 
 
 def test_the_last_wave_has_a_gate_too(fleet, waves):
+    """Also where no keys.json is named, so that signatures are for the devices alone to look at."""
     path = twin_waves(fleet)
     with fleet.start(waves["canary"] + waves["broad"], {waves["broad"][0]: REFUSES}):
-        ran = stage(fleet, waves, path)
+        ran = stage(fleet, waves, path, keys=None)
     assert ran.code != 0 and "gate after wave broad: fail: 3 total, 2 done, 1 refused" in ran.output, ran.output
     assert "endpoint-dns: the hub's name does not resolve" in ran.output
 
@@ -177,6 +180,16 @@ def test_a_clock_in_the_past_does_not_shorten_the_soak(fleet, waves):
     assert ran.code != 0 and "of the soak of 1800 s are missing" in ran.output, ran.output
 
 
+def test_the_connection_string_is_shown_nowhere(azure, fleet, waves):
+    """By no task, no gate, no role's argument specification, the loudest way, whether it goes well or not."""
+    key = azure.connection_string.rpartition("SharedAccessKey=")[2]
+    path = twin_waves(fleet, phase_timeout=10)
+    for more, words in (({"connections": {}}, "Nothing was ordered"), ({}, "3 ordered"), ({"fleet": None}, "set rootwave_twins")):
+        inventory = fleet.inventory(waves, orders={"stage": path}, **more)
+        ran = fleet.play("order_campaign", inventory, "-e", "rootwave_phase=stage", "-vvvv", "--diff")
+        assert words in ran.output and key not in ran.output
+
+
 def test_a_limit_cannot_leave_a_wave_out(fleet, waves, registry):
     path = twin_waves(fleet)
     ran = stage(fleet, waves, path, "--limit", "broad")
@@ -211,7 +224,8 @@ def test_inbox_devices_and_run_wave(fleet, registry):
 
 
 def test_late_comers_get_the_order_by_a_configuration(azure, fleet, waves, registry):
-    path = twin_waves(fleet)
+    """It never gets another condition, and while it is there nothing is ordered again: the hub would write over that."""
+    path = twin_waves(fleet, phase_timeout=10)
     late = f"late-{uuid.uuid4().hex[:6]}"
     condition = f"FROM devices.modules WHERE moduleId = '{MODULE}' AND tags.site = '{late}'"
     flags = ("-e", "rootwave_phase=stage", "-e", f'{{"rootwave_late_condition": "{condition}"}}')
@@ -223,3 +237,13 @@ def test_late_comers_get_the_order_by_a_configuration(azure, fleet, waves, regis
     assert wait_for(lambda: ordered(registry, late), bool)["go"] == 1
     narrower = fleet.play("order_campaign", inventory, *flags[:3], flags[3].replace("site =", "place ="))
     assert narrower.code != 0 and "has another target condition" in narrower.output, narrower.output
+    fleet.seed(["x-" + late])
+    again = ("order_campaign", fleet.inventory({"canary": ["x-" + late]}, orders={"stage": path}), *flags[:2])
+    fleet.write_campaign([{"group": "canary", "via": "twin"}], phase_timeout=10)
+    refused = fleet.play(*again, "-e", "rootwave_again=true")
+    name = f"rootwave-stage-1-{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]}"
+    assert refused.code != 0 and f"Nothing was ordered again: configuration {name}" in refused.output, refused.output
+    assert ordered(registry, "x-" + late) is None
+    IoTHubConfigurationManager.from_connection_string(azure.connection_string).delete_configuration(name)
+    fleet.play(*again, "-e", "rootwave_again=true")
+    assert ordered(registry, "x-" + late)["go"] == 1

@@ -100,11 +100,12 @@ class TwinFleet:
         return module(self.hub, name, options, *flags)
 
     def inventory(self, groups: dict[str, Iterable[str]], variables: dict | None = None, **twins) -> Path:
-        """``twins`` is beside the hub, fleet and keys in rootwave_twins."""
+        """``twins`` is beside the hub, fleet and keys in rootwave_twins; None takes one of them out."""
         known = {"connection_string": self.hub.connection_string, "sku": "S3", "units": 4, "fleet": FLEET}
+        known |= {"keys": str(self.keys_path), **twins}
         settings = {
             "rootwave_campaign": str(self.campaign_path),
-            "rootwave_twins": {**known, "keys": str(self.keys_path), **twins},
+            "rootwave_twins": {name: value for name, value in known.items() if value is not None},
             "ansible_python_interpreter": sys.executable,
         }
         children = {name: {"hosts": {host: (variables or {}).get(host) for host in hosts}} for name, hosts in groups.items()}
