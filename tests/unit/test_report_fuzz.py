@@ -159,9 +159,10 @@ def test_the_fuzz_can_fail():
 
 
 def test_a_device_cannot_end_the_run_of_all_others():
-    """The highest number that a twin holds, as the last go: one more is none that a device takes, so it is not asked for."""
-    highest = {"retire": {**GOOD, "state": "refused", "go": 2**52}}
-    step = order_state.step_of(ORDER, twin_of(highest), again=True)
-    assert step.patch["go"] <= 2**52
+    """One more than the highest go is none that a device takes, so it is not asked for; beyond it a report is none."""
+    highest = {"retire": {**GOOD, "state": "refused", "go": order_state.GO_MOST}}
+    assert order_state.step_of(ORDER, twin_of(highest), again=True).patch["go"] == order_state.GO_MOST
+    beyond = {"retire": {**GOOD, "state": "refused", "go": 2**52}}
+    assert order_state.step_of(ORDER, twin_of(beyond), again=True).state == order_state.WAITING
     step = order_state.step_of(ORDER, twin_of({"retire": {**GOOD, "state": "refused", "go": 4}}), again=True)
     assert step.patch["go"] == 5
