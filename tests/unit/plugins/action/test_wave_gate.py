@@ -44,10 +44,10 @@ def done(held):
     return {"campaign": {"digest": DIGEST}, "phase": "stage", "outcome": "done", "seconds_since_commit": held}
 
 
-def gate(batch, results, check_mode=False, closing=False, hosts=None, waves=WAVES, **policy):
+def gate(batch, results, check_mode=False, closing=False, hosts=None, waves=None, **policy):
     """What the gate answers before a batch, with what the gateways registered so far."""
     campaign = {"digest": DIGEST, "path": "campaign.yml", "accept": [], "policy": {**POLICY, "soak": 300, **policy}}
-    args = {"campaign": campaign, "waves": waves, "phase": "stage", "closing": closing}
+    args = {"campaign": campaign, "waves": waves or WAVES, "phase": "stage", "closing": closing}
     task = SimpleNamespace(args=args, check_mode=check_mode, async_val=0, diff=False)
     registered = {name: {"root_certificates_result": results.get(name)} for name in WAVES["hosts"]}
     known = {
