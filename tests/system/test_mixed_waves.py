@@ -34,7 +34,7 @@ class Mixed:
             connection_string=hub_config.connection_string(self.settings),
             seed=lambda devices: hub_client.ask(lab, "seed", {"hub": config.HUB, "devices": devices}),
         )
-        self.twins = TwinFleet(self.hub, folder)
+        self.twins, self.order = TwinFleet(self.hub, folder), None
         tag = uuid.uuid4().hex[:6]
         self.names = [f"pump-{tag}-{number}" for number in range(3)]
         self.twins.seed(self.names)
@@ -43,8 +43,13 @@ class Mixed:
         """stage_campaign over these waves while the pumps are connected."""
         campaign = self.fleet.campaign(waves, endpoints=[{"host": config.HUB, "port": 8883, "role": "hub"}])
         self.twins.campaign_path = campaign
-        order = self.twins.sign()
-        options = {"connection_string": self.hub.connection_string, "sku": "S3", "fleet": FLEET, "orders": {"stage": str(order)}}
+        self.order = self.order or self.twins.sign()  # signed once, as people do; other bytes would be another order
+        options = {
+            "connection_string": self.hub.connection_string,
+            "sku": "S3",
+            "fleet": FLEET,
+            "orders": {"stage": str(self.order)},
+        }
         pumps = {"all": {"vars": {"rootwave_twins": options}, "children": {"pumps": {"hosts": dict.fromkeys(self.names)}}}}
         path = self.fleet.folder / "pumps.json"
         path.write_text(json.dumps(pumps))
