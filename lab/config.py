@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one lab is: its name, its network, its gateways. Written once to ``<state>/lab.json`` and read by every command."""
+"""What one lab is: its name, its network, its gateways and devices. Written once to ``<state>/lab.json`` and read by every command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from .tools import LabError
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = ("bullseye", "bookworm", "trixie")  # Debian 11, 12, 13
 GROUPS = {"canary": 1, "early": 3, "broad": 8, "holdout": 2}
-GATEWAYS_MOST = 200
+# Nobody logs in to these. devices_*: an identity of the agent's own; inbox_*: the device's application holds the connection.
+# inbox_late is switched off, and in no wave.
+DEVICE_GROUPS = {"devices_canary": 3, "devices_early": 7, "devices_broad": 20}
+DEVICE_GROUPS |= {"inbox_canary": 1, "inbox_early": 2, "inbox_broad": 6, "inbox_late": 1}
+LATE = "inbox_late"
+HOSTS_MOST = 200
 ADMIN_PORT = 18080  # of the first lab; others stand at this distance from their own
 
 
@@ -33,6 +38,12 @@ class Gateway:
     local_copy: bool = False
     layout: str = "debian"
     faketime: str = ""
+    late = False
+
+    @property
+    def session(self) -> str:
+        """What the hub knows its connection by."""
+        return self.name
 
     @property
     def image(self) -> str:
@@ -41,11 +52,41 @@ class Gateway:
 
 
 @dataclass
+class Device:
+    """One container with the agent, and no way in. ``key`` is its identity's at the hub, for X.509 nobody's."""
+
+    name: str
+    group: str
+    suite: str
+    address: str
+    key: str
+    authentication: str  # sas, x509
+    port: int  # 8883, or 443 for WebSocket
+
+    @property
+    def front_end(self) -> str:
+        return "inbox" if self.group.startswith("inbox") else "module"
+
+    @property
+    def late(self) -> bool:
+        return self.group == LATE
+
+    @property
+    def session(self) -> str:
+        return self.name if self.front_end == "inbox" else f"{self.name}/rootwave"
+
+    @property
+    def image(self) -> str:
+        return f"{self.suite}-late" if self.late else f"{self.suite}-{self.front_end}"
+
+
+@dataclass
 class Lab:
     name: str
     subnet: int  # the third number of 10.91.x.0/24
     admin_port: int
     gateways: list[Gateway] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
 
     @property
     def state_dir(self) -> Path:
@@ -97,8 +138,12 @@ class Lab:
         """All that the bridge must hold."""
         return (*(self.address(last) for last in range(2, 8)),)
 
-    def container(self, gateway: Gateway) -> str:
-        return f"{self.network}-{gateway.name}"
+    @property
+    def hosts(self) -> list[Gateway | Device]:
+        return [*self.gateways, *self.devices]
+
+    def container(self, host: Gateway | Device) -> str:
+        return f"{self.network}-{host.name}"
 
     def save(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -123,14 +168,18 @@ def load(name: str) -> Lab | None:
     if not path.exists():
         return None
     document = json.loads(path.read_text())
-    return Lab(**dict(document, gateways=[Gateway(**item) for item in document["gateways"]]))
+    # a lab that an earlier version made has no devices
+    gateways, devices = [Gateway(**item) for item in document["gateways"]], [Device(**item) for item in document.get("devices", [])]
+    return Lab(**dict(document, gateways=gateways, devices=devices))
 
 
-def plan(name: str, groups: dict[str, int], layout: str = "debian", faketime: dict[str, str] | None = None) -> Lab:
+def plan(
+    name: str, groups: dict[str, int], layout: str = "debian", faketime: dict[str, str] | None = None, devices: int = 0
+) -> Lab:
     """A new lab: gateways numbered over the groups in order, suites in turn, a local Baltimore on every third triple."""
     total = sum(groups.values())
-    if not 1 <= total <= GATEWAYS_MOST:
-        raise LabError(f"a lab has 1 to {GATEWAYS_MOST} gateways, not {total}")
+    if not 1 <= total <= HOSTS_MOST - devices:
+        raise LabError(f"a lab has 1 to {HOSTS_MOST} gateways and devices, not {total + devices}")
     number = 0 if name == "lab" else 1 + zlib.crc32(name.encode()) % 250
     lab = Lab(name, number, ADMIN_PORT + number)
     index = 0
@@ -148,7 +197,32 @@ def plan(name: str, groups: dict[str, int], layout: str = "debian", faketime: di
             gateway.faketime = (faketime or {}).get(gateway.name, "")
             lab.gateways.append(gateway)
             index += 1
+    lab.devices = plan_devices(lab, devices) if devices else []
     return lab
+
+
+def plan_devices(lab: Lab, total: int) -> list[Device]:
+    """DEVICE_GROUPS in their proportions; every fourth device has a certificate, every fifth goes by port 443.
+
+    The inbox's sample application runs on libraries of this machine's virtual environment, which are too new for Debian 11's Python.
+    """
+    groups = {name: max(1, round(count * total / sum(DEVICE_GROUPS.values()))) for name, count in DEVICE_GROUPS.items()}
+    groups["devices_broad"] += total - sum(groups.values())
+    if groups["devices_broad"] < 1:
+        raise LabError(f"a lab has no devices or at least {len(DEVICE_GROUPS)}, one of each group")
+    names = [group for group, count in groups.items() for _each in range(count)]
+    return [
+        Device(
+            name=f"dev-{index + 1:02d}",
+            group=group,
+            suite=SUITES[1 + index % 2] if group.startswith("inbox") else SUITES[index % 3],
+            address=lab.address(20 + len(lab.gateways) + index),
+            key=base64.b64encode(os.urandom(32)).decode(),
+            authentication="x509" if index % 4 == 1 else "sas",
+            port=443 if index % 5 == 2 else 8883,
+        )
+        for index, group in enumerate(names)
+    ]
 
 
 def spread(total: int) -> dict[str, int]:
