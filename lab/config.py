@@ -169,7 +169,10 @@ def load(name: str) -> Lab | None:
         return None
     document = json.loads(path.read_text())
     # a lab that an earlier version made has no devices
-    gateways, devices = [Gateway(**item) for item in document["gateways"]], [Device(**item) for item in document.get("devices", [])]
+    gateways, devices = (
+        [Gateway(**item) for item in document["gateways"]],
+        [Device(**item) for item in document.get("devices", [])],
+    )
     return Lab(**dict(document, gateways=gateways, devices=devices))
 
 

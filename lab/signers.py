@@ -47,9 +47,7 @@ def sign(lab: Lab, campaign: Path) -> None:
     """Both phases. A campaign's digest leaves the waves out, so this is good for every campaign file of the lab."""
     phases = [{"phase": phase, "serial": number, "file": str(order_file(lab, phase))} for phase, number in SERIALS.items()]
     endpoints = [{"host": HUB, "port": port, "role": "hub"} for port in (8883, 443)]
-    play(
-        lab, "sign_phases", {"phases": phases, "people": PEOPLE[:THRESHOLD], "campaign": str(campaign), "endpoints": endpoints}
-    )
+    play(lab, "sign_phases", {"phases": phases, "people": PEOPLE[:THRESHOLD], "campaign": str(campaign), "endpoints": endpoints})
 
 
 def play(lab: Lab, name: str, variables: dict) -> None:
