@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one lab is: its name, its network, its gateways and devices. Written once to ``<state>/lab.json`` and read by every command."""
+"""What one lab is: its name, its network, its gateways and devices. Written once to ``<state>/lab.json``, read by all."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from .device import SUITES, Device, plan_devices
 from .hub_config import DPS_HOST, HUB, HUB_GOV, HUB_WEST, Where
 from .tools import LabError
 
 ROOT = Path(__file__).resolve().parents[1]
-SUITES = ("bullseye", "bookworm", "trixie")  # Debian 11, 12, 13
 GROUPS = {"canary": 1, "early": 3, "broad": 8, "holdout": 2}
-# Nobody logs in to these. devices_*: an identity of the agent's own; inbox_*: the device's application holds the connection.
-# inbox_late is switched off, and in no wave.
-DEVICE_GROUPS = {"devices_canary": 3, "devices_early": 7, "devices_broad": 20}
-DEVICE_GROUPS |= {"inbox_canary": 1, "inbox_early": 2, "inbox_broad": 6, "inbox_late": 1}
-LATE = "inbox_late"
 HOSTS_MOST = 200
 ADMIN_PORT = 18080  # of the first lab; others stand at this distance from their own
 
@@ -49,35 +44,6 @@ class Gateway:
     def image(self) -> str:
         kind = "rhel" if self.layout == "rhel" else ("local" if self.local_copy else "plain")
         return f"{self.suite}-{kind}"
-
-
-@dataclass
-class Device:
-    """One container with the agent, and no way in. ``key`` is its identity's at the hub, for X.509 nobody's."""
-
-    name: str
-    group: str
-    suite: str
-    address: str
-    key: str
-    authentication: str  # sas, x509
-    port: int  # 8883, or 443 for WebSocket
-
-    @property
-    def front_end(self) -> str:
-        return "inbox" if self.group.startswith("inbox") else "module"
-
-    @property
-    def late(self) -> bool:
-        return self.group == LATE
-
-    @property
-    def session(self) -> str:
-        return self.name if self.front_end == "inbox" else f"{self.name}/rootwave"
-
-    @property
-    def image(self) -> str:
-        return f"{self.suite}-late" if self.late else f"{self.suite}-{self.front_end}"
 
 
 @dataclass
@@ -169,11 +135,8 @@ def load(name: str) -> Lab | None:
         return None
     document = json.loads(path.read_text())
     # a lab that an earlier version made has no devices
-    gateways, devices = (
-        [Gateway(**item) for item in document["gateways"]],
-        [Device(**item) for item in document.get("devices", [])],
-    )
-    return Lab(**dict(document, gateways=gateways, devices=devices))
+    devices = [Device(**item) for item in document.get("devices", [])]
+    return Lab(**dict(document, gateways=[Gateway(**item) for item in document["gateways"]], devices=devices))
 
 
 def plan(
@@ -200,32 +163,9 @@ def plan(
             gateway.faketime = (faketime or {}).get(gateway.name, "")
             lab.gateways.append(gateway)
             index += 1
-    lab.devices = plan_devices(lab, devices) if devices else []
+    first = 20 + len(lab.gateways)
+    lab.devices = plan_devices(devices, [lab.address(first + index) for index in range(devices)])
     return lab
-
-
-def plan_devices(lab: Lab, total: int) -> list[Device]:
-    """DEVICE_GROUPS in their proportions; every fourth device has a certificate, every fifth goes by port 443.
-
-    The inbox's sample application runs on libraries of this machine's virtual environment, which are too new for Debian 11's Python.
-    """
-    groups = {name: max(1, round(count * total / sum(DEVICE_GROUPS.values()))) for name, count in DEVICE_GROUPS.items()}
-    groups["devices_broad"] += total - sum(groups.values())
-    if groups["devices_broad"] < 1:
-        raise LabError(f"a lab has no devices or at least {len(DEVICE_GROUPS)}, one of each group")
-    names = [group for group, count in groups.items() for _each in range(count)]
-    return [
-        Device(
-            name=f"dev-{index + 1:02d}",
-            group=group,
-            suite=SUITES[1 + index % 2] if group.startswith("inbox") else SUITES[index % 3],
-            address=lab.address(20 + len(lab.gateways) + index),
-            key=base64.b64encode(os.urandom(32)).decode(),
-            authentication="x509" if index % 4 == 1 else "sas",
-            port=443 if index % 5 == 2 else 8883,
-        )
-        for index, group in enumerate(names)
-    ]
 
 
 def spread(total: int) -> dict[str, int]:

@@ -18,7 +18,7 @@ REAL = ROOT / "campaigns" / "anchors" / "baltimore-cybertrust-root.pem"
 def baltimore_trusted(lab: Lab) -> set[str]:
     """Who trusts the lab's Baltimore or the real one in any form; who is switched off cannot be asked."""
     roots = [pki.create(lab.state_dir)["lab-baltimore"].pem, REAL.read_text()]
-    return _who(lab.hosts, lambda one: any(openssl.trusts(lab, one, root) for root in roots))
+    return _who(lab.hosts, lambda one: openssl.trusts(lab, one, *roots))
 
 
 def connected(lab: Lab, expected: int) -> set[str]:
@@ -30,9 +30,8 @@ def connected(lab: Lab, expected: int) -> set[str]:
         raise LabError(f"the hub counts {sorted(names)}, openssl reaches it from {sorted(able)}")
     gateways = [one for one in lab.gateways if one.name in names]
     devices = [one for one in lab.devices if one.name in names]
-    say(
-        f"{len(gateways)} of {len(lab.gateways)} gateways and {len(devices)} of {len(lab.devices)} devices hold a session to the hub"
-    )
+    fleets = f"{len(gateways)} of {len(lab.gateways)} gateways and {len(devices)} of {len(lab.devices)} devices"
+    say(f"{fleets} hold a session to the hub")
     return names
 
 

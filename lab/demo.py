@@ -17,10 +17,11 @@ import time
 from pathlib import Path
 
 from . import commands, config, count, device_fleet, hub_client, openssl, pki, signers, twins
+from .device import DEVICE_GROUPS
 from .environment import environment
 from .tools import LabError, say
 
-DEVICES = sum(config.DEVICE_GROUPS.values())
+DEVICES = sum(DEVICE_GROUPS.values())
 ANSWER_MOST = 120.0  # seconds for one device to answer its orders
 
 
@@ -58,9 +59,8 @@ class Story:
 
     def sign(self) -> None:
         signers.sign(self.lab, self.lab.state_dir / "campaign.yml")
-        say(
-            f"{' and '.join(signers.PEOPLE[: signers.THRESHOLD])} have signed {', '.join(signers.SERIALS)}; the hub has no part in it"
-        )
+        signed = " and ".join(signers.PEOPLE[: signers.THRESHOLD])
+        say(f"{signed} have signed {', '.join(signers.SERIALS)}; the hub had no part in it")
 
     def tamper(self) -> dict:
         """Somebody with a stolen hub key adds a root of their own to the signed phase and puts it on a canary's twin."""
@@ -95,10 +95,8 @@ class Story:
         moved = self.chapter("count", lambda: count.connected(self.lab, len(plan.staged | plan.ordered)))
         self.chapter("stage the holdouts", lambda: self.playbook("stage_campaign", "campaign-holdout.yml"))
         rescued = self.chapter("count again", lambda: count.connected(self.lab, len(plan.gateways | plan.ordered)))
-        self.chapter(
-            "retire Baltimore in waves, by SSH and by twin", lambda: self.playbook("retire_campaign", "campaign-retire.yml")
-        )
-        self.chapter("retire it where the application has the connection", lambda: self.order_inbox("retire"))
+        self.chapter("retire in waves, by SSH and by twin", lambda: self.playbook("retire_campaign", "campaign-retire.yml"))
+        self.chapter("retire on devices whose application has the connection", lambda: self.order_inbox("retire"))
         self.chapter("one that was off catches up", self.catch_up)
         end = self.chapter("count at the end", lambda: count.connected(self.lab, len(self.lab.hosts)))
         after = self.chapter("who trusts Baltimore now", lambda: count.baltimore_trusted(self.lab))
@@ -151,7 +149,8 @@ def sentence(summary: dict) -> str:
         "devices reconnected after cutover, {stranded_after_cutover} and {devices_stranded_after_cutover} stranded; "
         "{holdouts_stranded} of {holdouts} holdouts stranded, {holdouts_recovered} back after staging; "
         "{tampered_refused} tampered campaign refused; {devices_caught_up} of {devices_off} devices that were off caught up; "
-        "Baltimore trusted on {baltimore_trusted_after} of {gateways} gateways and {devices_baltimore_trusted_after} of {devices} devices."
+        "Baltimore trusted on {baltimore_trusted_after} of {gateways} gateways and "
+        "{devices_baltimore_trusted_after} of {devices} devices."
     ).format(**summary)
 
 

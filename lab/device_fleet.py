@@ -2,15 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Devices: containers as gateways are, with the agent in their image, its identity at the hub, and no way in.
 
-They have systemd too: the agent runs in its own sandboxed unit, and a revert survives a power cut, as on a real device. It costs
-little: forty of them start within the same podman calls and take about 45 MB each, the agent's 26 among them.
+They have systemd too, so that the agent runs in its own unit and a revert survives a power cut, as on a real device. It is cheap:
+on two cores ten of them start in 1.0 s, ten containers of nothing in 0.6 s; each takes about 40 MB, the agent's 26 among them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -104,11 +103,11 @@ def _write_settings(lab: Lab, device: Device) -> dict[Path, str]:
         packages = Path(sysconfig.get_path("purelib"))
         _write(ours / "agent.json", json.dumps(settings), 0o644)
         return {ours: "/etc/rootwave", theirs: "/etc/lab", packages: "/opt/application/packages"}
-    settings |= _credentials(lab, device, ours, "/etc/rootwave", 0)
-    if "key" in settings:
-        _write(ours / "agent.key", settings.pop("key"), 0o600)
-        settings["key_file"] = "/etc/rootwave/agent.key"
-    _write(ours / "agent.json", json.dumps(settings), 0o644)
+    credentials = _credentials(lab, device, ours, "/etc/rootwave", 0)
+    if "key" in credentials:
+        _write(ours / "agent.key", credentials["key"], 0o600)
+        credentials = {"key_file": "/etc/rootwave/agent.key"}
+    _write(ours / "agent.json", json.dumps({**settings, **credentials}), 0o644)
     return {ours: "/etc/rootwave"}
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's three people who sign, two of whom must: their keys, and the phases that they sign. docs/signing.md, on one machine."""
+"""The lab's three people who sign, two of whom must: their keys, and what they sign. docs/signing.md on one machine."""
 
 from __future__ import annotations
 
