@@ -113,10 +113,10 @@ def hosts_of(lab: Lab) -> dict:
         "ansible_python_interpreter": "/usr/bin/python3",
         "rootwave_endpoints": [{"host": HUB, "port": port, "role": "hub"} for port in (8883, 443)],
     }
-    return {"fleet": {"children": children, "vars": variables}, **_devices_of(lab)}
+    return {"fleet": {"children": children, "vars": variables}, **devices_of(lab)}
 
 
-def _devices_of(lab: Lab) -> dict:
+def devices_of(lab: Lab) -> dict:
     """Hosts without an address: nobody logs in."""
     found: dict = {}
     for device in lab.devices:
