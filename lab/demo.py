@@ -80,7 +80,7 @@ class Story:
             device_fleet.switch_on(self.lab, device)
             for phase in signers.SERIALS:
                 answer = twins.wait_for(self.lab, device, phase, ("proved", "refused", "failed", "reverted"), ANSWER_MOST)
-                say(f"{device.name} answers about {phase}: {answer['state']} {answer.get('reason') or ''}")
+                say(f"{device.name} answers about {phase}: {answer['state']} {answer.get('reason') or ''}".rstrip())
 
     def run(self) -> dict:
         self.chapter("lab up", self.start)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Twins as whoever has the hub's key reads and writes them, by the REST API alone: the lab's eyes, and a thief's hands.
 
-Nothing here is Rootwave's code: the order that the thief makes follows docs/adr/0012 as anybody could.
+Nothing here uses the collection's code: the order that the thief makes follows docs/adr/0012, as anybody can.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from lab import commands, config, demo
+from lab.tools import run
 
 NAME = "story" + os.environ.get("PYTEST_XDIST_WORKER", "")  # a lab for each worker
 PROMISED = {
@@ -54,6 +55,10 @@ def test_demo(tmp_path):
         assert [line.split()[3:5] for line in last] == [["stage:", "proved"], ["retire:", "proved"]]
     finally:
         commands.down(NAME, inventory)
+    label = f"label=rootwave.lab={NAME}"
+    assert not run(["podman", "ps", "--all", "--quiet", "--filter", label]).split()
+    assert not run(["podman", "images", "--quiet", "--filter", label]).split()
+    assert not list(inventory.rglob("*.yml"))
 
 
 @pytest.mark.parametrize("key", PROMISED)
