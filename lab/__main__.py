@@ -33,6 +33,7 @@ def parse(argv) -> argparse.Namespace:
     parser.add_argument("--inventory", type=Path, default=config.ROOT / "inventories" / "lab", help="where to write it")
     parser.add_argument("--gateways", type=int, default=14, help="how many (default: 14)")
     parser.add_argument("--group", action="append", default=[], metavar="NAME=COUNT", help="instead of --gateways")
+    parser.add_argument("--devices", type=int, default=0, help="how many beside them that nobody logs in to (default: none)")
     parser.add_argument("--layout", choices=["debian", "rhel"], default="debian", help="the gateways' trust layout")
     parser.add_argument("--faketime", action="append", default=[], metavar="GATEWAY=+30d", help="a wrong clock")
     parser.add_argument("--chain", default="v2", help="what cutover serves (default: v2)")
@@ -51,8 +52,9 @@ def up(arguments) -> int:
     pairs = dict(item.split("=", 1) for item in arguments.group)
     groups = {name: int(count) for name, count in pairs.items()} or config.spread(arguments.gateways)
     faketime = dict(item.split("=", 1) for item in arguments.faketime)
-    lab = commands.up(arguments.name, groups, arguments.inventory, arguments.layout, faketime)
-    print(f"{len(lab.gateways)} gateways and the hub are up; inventory: {arguments.inventory}")
+    lab = commands.up(arguments.name, groups, arguments.inventory, arguments.layout, faketime, arguments.devices)
+    devices = f", {len(lab.devices)} devices" if lab.devices else ""
+    print(f"{len(lab.gateways)} gateways{devices} and the hub are up; inventory: {arguments.inventory}")
     return 0
 
 
@@ -63,9 +65,9 @@ def status(arguments) -> int:
     if arguments.json:
         print(json.dumps(found, indent=1))
         return 0
-    for one in found["gateways"]:
+    for one in found["gateways"] + found["devices"]:
         session = "connected" if one["name"] in found["connected"] else "stranded"
-        print(f"{one['name']:8} {one['group']:8} {one['suite']:9} {one['address']:14} {one['state']:8} {session}")
+        print(f"{one['name']:8} {one['group']:14} {one['suite']:9} {one['address']:14} {one['state']:8} {session}")
     print(f"{len(found['connected'])} connected, {len(found['stranded'])} stranded")
     return 0
 

@@ -7,52 +7,60 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import config, fleet, hub_client, images, inventory, network, pki
+from . import config, device_fleet, fleet, hub_client, images, inventory, network, pki, signers
 from .tools import LabError, install_packages, run, say, succeeds
 
-FIRST_SESSIONS_MOST = 60.0  # seconds
+FIRST_SESSIONS_MOST = 120.0  # seconds; fifty containers start at once
 
 
-def up(name: str, groups: dict[str, int], folder: Path, layout: str = "debian", faketime=None) -> config.Lab:
+def up(name: str, groups: dict[str, int], folder: Path, layout: str = "debian", faketime=None, devices: int = 0) -> config.Lab:
     """Make what is missing of a lab; a second call finds everything there."""
     install_packages()
     lab = config.load(name)
     fresh = lab is None
     if lab is None:
-        lab = config.plan(name, groups, layout, faketime)
+        lab = config.plan(name, groups, layout, faketime, devices)
         lab.save()
-    elif _groups(lab) != groups:
-        raise LabError(f"lab {name} exists with {_groups(lab)}; end it first: .venv/bin/python -m lab down --name {name}")
+    elif (_groups(lab), len(lab.devices)) != (groups, devices):
+        have = f"{_groups(lab)} and {len(lab.devices)} devices"
+        raise LabError(f"lab {name} exists with {have}; end it first: .venv/bin/python -m lab down --name {name}")
     pki.create(lab.state_dir)
-    for suite in dict.fromkeys(gateway.suite for gateway in lab.gateways):
+    for suite in dict.fromkeys(host.suite for host in lab.hosts):
         images.ensure_base(suite)
     runtime = images.choose_runtime(images.base_image(lab.gateways[0].suite))
-    images.ensure_lab_images(lab, runtime)
+    images.ensure_lab_images(lab, runtime, lab.gateways)
     network.ensure_network(lab)
     fleet.ensure_gateways(lab, runtime)
     network.ensure_dns(lab)
     hub_client.ensure_hub(lab)
+    if lab.devices:
+        signers.ensure_keys(lab)
+        device_fleet.ensure_images(lab, runtime)
+        device_fleet.ensure_identities(lab)
+        device_fleet.ensure_devices(lab, runtime)
     fleet.give_to_caller(fleet.client_key(lab))
     inventory.write_inventory(lab, folder)
-    if fresh and not hub_client.wait_connected(lab, len(lab.gateways), FIRST_SESSIONS_MOST):
-        raise LabError(f"not every gateway holds a session to the hub: {hub_client.registry(lab)['stranded']}")
+    awake = [host for host in lab.hosts if not host.late]
+    if fresh and not hub_client.wait_connected(lab, len(awake), FIRST_SESSIONS_MOST):
+        missing = sorted({host.name for host in awake} - set(hub_client.connected(lab)))
+        raise LabError(f"not everybody holds a session to the hub: {', '.join(missing)}")
     return lab
 
 
 def status(lab: config.Lab) -> dict:
-    """{"gateways": [{name, group, suite, address, state}], "connected": [...], "stranded": [...]}"""
-    states = fleet.container_states(lab)
-    gateways = [
-        {
-            "name": one.name,
-            "group": one.group,
-            "suite": one.suite,
-            "address": one.address,
-            "state": states.get(lab.container(one), "missing"),
-        }
-        for one in lab.gateways
-    ]
-    return {"gateways": gateways, **hub_client.registry(lab)}
+    """{"gateways": [{name, group, suite, address, state}], "devices": the same, "connected": [...], "stranded": [...]}"""
+    states, connected = fleet.container_states(lab), hub_client.connected(lab)
+
+    def facts(host) -> dict:
+        known = {name: getattr(host, name) for name in ("name", "group", "suite", "address")}
+        return {**known, "state": states.get(lab.container(host), "missing")}
+
+    return {
+        "gateways": [facts(one) for one in lab.gateways],
+        "devices": [facts(one) for one in lab.devices],
+        "connected": connected,
+        "stranded": [host.name for host in lab.hosts if host.name not in connected],
+    }
 
 
 def down(name: str, folder: Path) -> None:
@@ -63,7 +71,7 @@ def down(name: str, folder: Path) -> None:
         return
     network.stop(lab, "hub")
     network.stop(lab, "dnsmasq")
-    fleet.remove_gateways(lab)
+    fleet.remove_all(lab)
     if succeeds(["podman", "network", "exists", lab.network]):
         run(["podman", "network", "rm", lab.network])
     made = run(["podman", "images", "--quiet", "--filter", f"label=rootwave.lab={name}"]).split()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one lab is: its name, its network, its gateways. Written once to ``<state>/lab.json`` and read by every command."""
+"""What one lab is: its name, its network, its gateways and devices. Written once to ``<state>/lab.json``, read by all."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from .device import SUITES, Device, plan_devices
 from .hub_config import DPS_HOST, HUB, HUB_GOV, HUB_WEST, Where
 from .tools import LabError
 
 ROOT = Path(__file__).resolve().parents[1]
-SUITES = ("bullseye", "bookworm", "trixie")  # Debian 11, 12, 13
 GROUPS = {"canary": 1, "early": 3, "broad": 8, "holdout": 2}
-GATEWAYS_MOST = 200
+HOSTS_MOST = 200
 ADMIN_PORT = 18080  # of the first lab; others stand at this distance from their own
 
 
@@ -33,6 +33,12 @@ class Gateway:
     local_copy: bool = False
     layout: str = "debian"
     faketime: str = ""
+    late = False
+
+    @property
+    def session(self) -> str:
+        """What the hub knows its connection by."""
+        return self.name
 
     @property
     def image(self) -> str:
@@ -46,6 +52,7 @@ class Lab:
     subnet: int  # the third number of 10.91.x.0/24
     admin_port: int
     gateways: list[Gateway] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
 
     @property
     def state_dir(self) -> Path:
@@ -97,8 +104,12 @@ class Lab:
         """All that the bridge must hold."""
         return (*(self.address(last) for last in range(2, 8)),)
 
-    def container(self, gateway: Gateway) -> str:
-        return f"{self.network}-{gateway.name}"
+    @property
+    def hosts(self) -> list[Gateway | Device]:
+        return [*self.gateways, *self.devices]
+
+    def container(self, host: Gateway | Device) -> str:
+        return f"{self.network}-{host.name}"
 
     def save(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -123,14 +134,18 @@ def load(name: str) -> Lab | None:
     if not path.exists():
         return None
     document = json.loads(path.read_text())
-    return Lab(**dict(document, gateways=[Gateway(**item) for item in document["gateways"]]))
+    # a lab that an earlier version made has no devices
+    devices = [Device(**item) for item in document.get("devices", [])]
+    return Lab(**dict(document, gateways=[Gateway(**item) for item in document["gateways"]], devices=devices))
 
 
-def plan(name: str, groups: dict[str, int], layout: str = "debian", faketime: dict[str, str] | None = None) -> Lab:
+def plan(
+    name: str, groups: dict[str, int], layout: str = "debian", faketime: dict[str, str] | None = None, devices: int = 0
+) -> Lab:
     """A new lab: gateways numbered over the groups in order, suites in turn, a local Baltimore on every third triple."""
     total = sum(groups.values())
-    if not 1 <= total <= GATEWAYS_MOST:
-        raise LabError(f"a lab has 1 to {GATEWAYS_MOST} gateways, not {total}")
+    if not 1 <= total <= HOSTS_MOST - devices:
+        raise LabError(f"a lab has 1 to {HOSTS_MOST} gateways and devices, not {total + devices}")
     number = 0 if name == "lab" else 1 + zlib.crc32(name.encode()) % 250
     lab = Lab(name, number, ADMIN_PORT + number)
     index = 0
@@ -148,6 +163,8 @@ def plan(name: str, groups: dict[str, int], layout: str = "debian", faketime: di
             gateway.faketime = (faketime or {}).get(gateway.name, "")
             lab.gateways.append(gateway)
             index += 1
+    first = 20 + len(lab.gateways)
+    lab.devices = plan_devices(devices, [lab.address(first + index) for index in range(devices)])
     return lab
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole story on a local fleet: assess, stage, cutover, rescue the holdouts, retire. ``make demo`` runs it.
 
-Figures come from the hub's live sessions and from openssl on the gateways, never from Rootwave's own reports.
-Writes artifacts/demo/summary.json (docs/demo.md).
+Gateways are reached by SSH, devices by their twins alone, in the same waves. Figures: lab/count.py. Writes
+artifacts/demo/summary.json (docs/demo.md).
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import commands, config, hub_client, openssl, pki
+from . import commands, config, count, device_fleet, hub_client, openssl, pki, signers, twins
+from .device import DEVICE_GROUPS
+from .environment import environment
 from .tools import LabError, say
 
-SESSIONS_MOST = 90.0  # seconds for every client to be back after a cutover
+DEVICES = sum(DEVICE_GROUPS.values())
+ANSWER_MOST = 120.0  # seconds for one device to answer its orders
 
 
 class Story:
@@ -38,12 +40,14 @@ class Story:
         self.seconds[title] = round(time.monotonic() - started, 1)
         return result
 
-    def playbook(self, name: str, campaign: str) -> None:
-        """Run a playbook of this collection on the lab, its output shown as it comes."""
-        argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(config.ROOT / "playbooks" / f"{name}.yml")]
-        argv += ["-i", str(self.inventory), "--forks", "14", "-e", f"rootwave_campaign={self.lab.state_dir / campaign}"]
-        environment = dict(os.environ, ANSIBLE_DISPLAY_SKIPPED_HOSTS="false", ANSIBLE_LOCALHOST_WARNING="false")
-        done = subprocess.run(argv, check=False, env=environment)
+    def playbook(self, name: str, campaign: str, *more: str, folder: Path = config.ROOT / "playbooks") -> None:
+        """Run a playbook on the lab, its output shown as it comes."""
+        argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(folder / f"{name}.yml")]
+        argv += ["-i", str(self.inventory), "--forks", "14", "-e", f"rootwave_campaign={self.lab.state_dir / campaign}", *more]
+        settings = json.loads((self.lab.state_dir / "hub.json").read_text())
+        around = {**os.environ, **environment(settings, pki.roots_file(self.lab.state_dir))}
+        around |= {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_LOCALHOST_WARNING": "false"}
+        done = subprocess.run(argv, check=False, env=around)
         if done.returncode != 0:
             raise LabError(f"{name} ended with code {done.returncode}; the gate's message above says why")
 
@@ -51,68 +55,118 @@ class Story:
         if config.load(self.name) is not None:
             say("ending the lab of an earlier run")
             commands.down(self.name, self.inventory)
-        self.lab = commands.up(self.name, dict(config.GROUPS), self.inventory)
+        self.lab = commands.up(self.name, dict(config.GROUPS), self.inventory, devices=DEVICES)
 
-    def baltimore_trusted(self) -> int:
-        """Gateways that trust the lab's Baltimore or the real one in any form."""
-        roots = [pki.create(self.lab.state_dir)["lab-baltimore"].pem]
-        roots.append((config.ROOT / "campaigns" / "anchors" / "baltimore-cybertrust-root.pem").read_text())
-        return sum(self.on_each(lambda one: any(openssl.trusts(self.lab, one, root) for root in roots)))
+    def sign(self) -> None:
+        signers.sign(self.lab, self.lab.state_dir / "campaign.yml")
+        signed = " and ".join(signers.PEOPLE[: signers.THRESHOLD])
+        say(f"{signed} have signed {', '.join(signers.SERIALS)}; the hub had no part in it")
 
-    def on_each(self, question) -> list[bool]:
-        with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(question, self.lab.gateways))
+    def tamper(self) -> dict:
+        """Somebody with a stolen hub key adds a root of their own to the signed phase and puts it on a canary's twin."""
+        device = self.lab.devices[0]
+        thief = pki.make_root("Lab thief's root")
+        twins.order(self.lab, device, "stage", twins.tampered(signers.order_file(self.lab, "stage"), thief))
+        answer = twins.wait_for(self.lab, device, "stage", ("refused", "failed", "proved", "reverted"), ANSWER_MOST)
+        say(f"{device.name} answers: {answer['state']}: {answer['reason']}")
+        trusted = openssl.trusts(self.lab, device, thief.pem)
+        return {"tampered_refused": int(answer["state"] == "refused"), "tampered_root_trusted": int(trusted)}
 
-    def connected(self, expected: int) -> set[str]:
-        """Names with a live session, once they are as many as expected or the time is up; openssl must agree."""
-        hub_client.wait_connected(self.lab, expected, SESSIONS_MOST)
-        names = set(hub_client.registry(self.lab)["connected"])
-        reach = self.on_each(lambda one: openssl.reaches_hub(self.lab, one))
-        able = {one.name for one, reaches in zip(self.lab.gateways, reach, strict=True) if reaches}
-        if names != able:
-            raise LabError(f"the hub counts {sorted(names)}, openssl on the gateways reaches it from {sorted(able)}")
-        say(f"{len(names)} of {len(self.lab.gateways)} gateways hold a session to the hub")
-        return names
+    def catch_up(self) -> None:
+        """The orders lie in the twins of who is switched off; then they are switched on, and take them in their order."""
+        self.playbook("order_late", "campaign-inbox.yml", folder=Path(__file__).parent / "playbooks")
+        for device in [one for one in self.lab.devices if one.late]:
+            say(f"switching {device.name} on")
+            device_fleet.switch_on(self.lab, device)
+            for phase in signers.SERIALS:
+                answer = twins.wait_for(self.lab, device, phase, ("proved", "refused", "failed", "reverted"), ANSWER_MOST)
+                say(f"{device.name} answers about {phase}: {answer['state']} {answer.get('reason') or ''}".rstrip())
 
     def run(self) -> dict:
         self.chapter("lab up", self.start)
-        everyone = {one.name for one in self.lab.gateways}
-        holdouts = {one.name for one in self.lab.gateways if one.group == "holdout"}
-        staged = everyone - holdouts
-        summary: dict = {"gateways": len(everyone), "staged": len(staged), "holdouts": len(holdouts)}
-        summary["baltimore_trusted_before"] = self.baltimore_trusted()
+        plan = Plan(self.lab)
+        before = self.chapter("who trusts Baltimore", lambda: count.baltimore_trusted(self.lab))
         self.chapter("assess the fleet", lambda: self.playbook("assess_fleet", "campaign-all.yml"))
-        self.chapter("stage canary, early, broad", lambda: self.playbook("stage_campaign", "campaign.yml"))
+        self.chapter("two of three people sign for the devices", self.sign)
+        tampered = self.chapter("a stolen hub key, a tampered campaign", self.tamper)
+        self.chapter("stage canary, early, broad, by SSH and by twin", lambda: self.playbook("stage_campaign", "campaign.yml"))
+        self.chapter("stage devices whose application has the connection", lambda: self.order_inbox("stage"))
         self.chapter("the hub moves: new chain, new address", lambda: hub_client.cutover(self.lab))
-        after = self.chapter("count", lambda: self.connected(len(staged)))
-        summary["reconnected_after_cutover"] = len(after & staged)
-        summary["stranded_after_cutover"] = len(staged - after)
-        summary["holdouts_stranded"] = len(holdouts - after)
+        moved = self.chapter("count", lambda: count.connected(self.lab, len(plan.staged | plan.ordered)))
         self.chapter("stage the holdouts", lambda: self.playbook("stage_campaign", "campaign-holdout.yml"))
-        after = self.chapter("count again", lambda: self.connected(len(everyone)))
-        summary["holdouts_recovered"] = len(holdouts & after)
-        self.chapter("retire Baltimore in waves", lambda: self.playbook("retire_campaign", "campaign-all.yml"))
-        summary["connected_at_the_end"] = len(self.chapter("count at the end", lambda: self.connected(len(everyone))))
-        summary["baltimore_trusted_after"] = self.baltimore_trusted()
+        rescued = self.chapter("count again", lambda: count.connected(self.lab, len(plan.gateways | plan.ordered)))
+        self.chapter("retire in waves, by SSH and by twin", lambda: self.playbook("retire_campaign", "campaign-retire.yml"))
+        self.chapter("retire on devices whose application has the connection", lambda: self.order_inbox("retire"))
+        self.chapter("one that was off catches up", self.catch_up)
+        end = self.chapter("count at the end", lambda: count.connected(self.lab, len(self.lab.hosts)))
+        after = self.chapter("who trusts Baltimore now", lambda: count.baltimore_trusted(self.lab))
         self.chapter("assess again", lambda: self.playbook("assess_fleet", "campaign-all.yml"))
-        return {**summary, "seconds": self.seconds}
+        return {**plan.summary(before, moved, rescued, end, after), **tampered, "seconds": self.seconds}
+
+    def order_inbox(self, phase: str) -> None:
+        self.playbook("order_campaign", "campaign-inbox.yml", "-e", f"rootwave_phase={phase}")
+
+
+class Plan:
+    """Who is to be staged when, and what the counts say of them."""
+
+    def __init__(self, lab: config.Lab):
+        self.gateways = {one.name for one in lab.gateways}
+        self.holdouts = {one.name for one in lab.gateways if one.group == "holdout"}
+        self.staged = self.gateways - self.holdouts
+        self.devices = {one.name for one in lab.devices}
+        self.late = {one.name for one in lab.devices if one.late}
+        self.ordered = self.devices - self.late
+
+    def summary(self, before: set[str], moved: set[str], rescued: set[str], end: set[str], after: set[str]) -> dict:
+        """Of names that trust Baltimore (before, after) or hold a session (moved, rescued, end)."""
+        return {
+            "gateways": len(self.gateways),
+            "staged": len(self.staged),
+            "holdouts": len(self.holdouts),
+            "reconnected_after_cutover": len(self.staged & moved),
+            "stranded_after_cutover": len(self.staged - moved),
+            "holdouts_stranded": len(self.holdouts - moved),
+            "holdouts_recovered": len((self.holdouts - moved) & rescued),
+            "connected_at_the_end": len(self.gateways & end),
+            "baltimore_trusted_before": len(self.gateways & before),
+            "baltimore_trusted_after": len(self.gateways & after),
+            "devices": len(self.devices),
+            "devices_staged": len(self.ordered),
+            "devices_reconnected_after_cutover": len(self.ordered & moved),
+            "devices_stranded_after_cutover": len(self.ordered - moved),
+            "devices_off": len(self.late - before - moved - rescued),
+            "devices_caught_up": len((self.late & end) - moved - after),
+            "devices_connected_at_the_end": len(self.devices & end),
+            "devices_baltimore_trusted_before": len(self.devices & before),
+            "devices_baltimore_trusted_after": len(self.devices & after),
+        }
 
 
 def sentence(summary: dict) -> str:
     return (
-        "{reconnected_after_cutover} of {staged} staged gateways reconnected after cutover, {stranded_after_cutover} stranded; "
+        "{reconnected_after_cutover} of {staged} staged gateways and {devices_reconnected_after_cutover} of {devices_staged} "
+        "devices reconnected after cutover, {stranded_after_cutover} and {devices_stranded_after_cutover} stranded; "
         "{holdouts_stranded} of {holdouts} holdouts stranded, {holdouts_recovered} back after staging; "
-        "Baltimore trusted on {baltimore_trusted_after} of {gateways}."
+        "{tampered_refused} tampered campaign refused; {devices_caught_up} of {devices_off} devices that were off caught up; "
+        "Baltimore trusted on {baltimore_trusted_after} of {gateways} gateways and "
+        "{devices_baltimore_trusted_after} of {devices} devices."
     ).format(**summary)
 
 
 def as_promised(summary: dict) -> bool:
     return (
-        summary["stranded_after_cutover"] == 0
+        summary["stranded_after_cutover"] == summary["devices_stranded_after_cutover"] == 0
         and summary["reconnected_after_cutover"] == summary["staged"]
         and summary["holdouts_stranded"] == summary["holdouts_recovered"] == summary["holdouts"]
         and summary["connected_at_the_end"] == summary["baltimore_trusted_before"] == summary["gateways"]
-        and summary["baltimore_trusted_after"] == 0
+        and summary["devices_reconnected_after_cutover"]
+        == summary["devices_baltimore_trusted_before"]
+        == summary["devices_staged"]
+        and (summary["tampered_refused"], summary["tampered_root_trusted"]) == (1, 0)
+        and summary["devices_off"] == summary["devices_caught_up"] == summary["devices"] - summary["devices_staged"]
+        and summary["devices_connected_at_the_end"] == summary["devices"]
+        and summary["baltimore_trusted_after"] == summary["devices_baltimore_trusted_after"] == 0
     )
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import config, network
-from .config import HUB, Gateway, Lab
+from .config import HUB, Device, Gateway, Lab
 from .hub import sas
 from .images import LIMITS, lab_image
 from .tools import LabError, ensure_watches, run, say, succeeds
@@ -61,7 +61,7 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
     missing = [gateway for gateway in lab.gateways if states.get(lab.container(gateway)) != "running"]
     if missing:
         say(f"starting {len(missing)} gateways with {runtime}")
-        ensure_watches(len(lab.gateways))
+        ensure_watches(len(lab.hosts))
     client_key(lab)
     for gateway in missing[:1]:
         _start(lab, gateway, runtime, states)
@@ -69,7 +69,7 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), missing[1:]))
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda gateway: _wait_ready(lab, gateway), missing))
+        list(pool.map(lambda gateway: wait_ready(lab, gateway), missing))
 
 
 def renew(lab: Lab, gateways: list[Gateway], runtime: str) -> None:
@@ -87,7 +87,7 @@ def container_states(lab: Lab) -> dict[str, str]:
     return {item["Names"][0]: item["State"] for item in json.loads(text or "[]")}
 
 
-def remove_gateways(lab: Lab) -> None:
+def remove_all(lab: Lab) -> None:
     """Twice if need be: podman trips over a container that ends by itself while it is being stopped."""
     argv = ["podman", "rm", "--force", "--ignore", "--time", "1"]
     names = list(container_states(lab))
@@ -95,10 +95,10 @@ def remove_gateways(lab: Lab) -> None:
         run([*argv, *names])
 
 
-def execute(lab: Lab, gateway: Gateway, argv, stdin: bytes = b"") -> subprocess.CompletedProcess:
-    """Run a program in a gateway, past SSH: the lab's own eyes, independent of what is tested."""
+def execute(lab: Lab, host: Gateway | Device, argv, stdin: bytes = b"") -> subprocess.CompletedProcess:
+    """Run a program in a container, past SSH: the lab's own eyes, independent of what is tested."""
     return subprocess.run(
-        ["podman", "exec", "--interactive", lab.container(gateway), *argv], check=False, input=stdin, capture_output=True
+        ["podman", "exec", "--interactive", lab.container(host), *argv], check=False, input=stdin, capture_output=True
     )
 
 
@@ -118,17 +118,17 @@ def _start(lab: Lab, gateway: Gateway, runtime: str, states: dict[str, str]) -> 
     )
 
 
-def _wait_ready(lab: Lab, gateway: Gateway) -> None:
+def wait_ready(lab: Lab, host: Gateway | Device) -> None:
     """systemd tells when it is up, once its bus is there; an sshd without its port would show as a failed unit."""
     deadline = time.monotonic() + START_MOST
     while True:
-        done = execute(lab, gateway, ["timeout", f"{START_MOST:.0f}", "systemctl", "is-system-running", "--wait"])
+        done = execute(lab, host, ["timeout", f"{START_MOST:.0f}", "systemctl", "is-system-running", "--wait"])
         state = done.stdout.decode().strip()
         if state == "running":
             return
         if state not in UNFINISHED or time.monotonic() > deadline:
-            failed = execute(lab, gateway, ["systemctl", "--failed", "--no-legend"]).stdout.decode().strip()
-            raise LabError(f"{gateway.name} did not start: {state or done.stderr.decode().strip()} {failed}")
+            failed = execute(lab, host, ["systemctl", "--failed", "--no-legend"]).stdout.decode().strip()
+            raise LabError(f"{host.name} did not start: {state or done.stderr.decode().strip()} {failed}")
         time.sleep(0.1)
 
 

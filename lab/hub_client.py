@@ -37,12 +37,18 @@ def ask(lab: Lab, path: str, body: dict | None = None, timeout: float = 120, **q
 
 
 def registry(lab: Lab) -> dict:
-    """{"connected": [...], "stranded": [...]} as the hub's live sessions say."""
+    """As the hub's live sessions say: "connected" and "stranded" devices, and "sessions" with those of modules among them."""
     return ask(lab, "registry")[HUB]
 
 
+def connected(lab: Lab) -> list[str]:
+    """Which gateways and devices hold their session."""
+    sessions = set(registry(lab)["sessions"])
+    return [host.name for host in lab.hosts if host.session in sessions]
+
+
 def wait_connected(lab: Lab, count: int, timeout: float) -> bool:
-    """Wait until exactly ``count`` gateways hold a session; False when the time is up."""
+    """Wait until exactly ``count`` identities hold a session; False when the time is up."""
     answer = ask(lab, "wait", timeout=timeout + 10, hub=HUB, connected=count, seconds=timeout)
     return bool(answer["reached"])
 

@@ -14,9 +14,10 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from .config import Gateway, Lab
+from .config import Device, Gateway, Lab
 from .tools import LabError, run, say, succeeds
 
 RECIPE = "4"
@@ -70,7 +71,6 @@ def _make_base(suite: str, archive: Path) -> None:
 
 
 @functools.cache
-@functools.cache
 def choose_runtime(image: str) -> str:
     """crun where it works; some machines' cgroups need runc. Tried once: it starts a container, and what containers do to the
     host's cgroups meanwhile must not give one lab two runtimes."""
@@ -85,28 +85,26 @@ def choose_runtime(image: str) -> str:
     raise LabError("no container runtime works here: " + "; ".join(reasons))
 
 
-def lab_image(lab: Lab, gateway: Gateway) -> str:
-    return f"localhost/{lab.network}:{gateway.image}"
+def lab_image(lab: Lab, host: Gateway | Device) -> str:
+    return f"localhost/{lab.network}:{host.image}"
 
 
-def ensure_lab_images(lab: Lab, runtime: str) -> None:
-    """The thin layers that this lab's gateways start from."""
-    wanted = {gateway.image: gateway for gateway in lab.gateways}
-    for gateway in wanted.values():
-        if not succeeds(["podman", "image", "exists", lab_image(lab, gateway)]):
-            say(f"making the image {gateway.image}")
-            _build(lab, gateway, runtime)
+def ensure_lab_images(lab: Lab, runtime: str, hosts: Sequence[Gateway | Device], more: Sequence[Path] = ()) -> None:
+    """The thin layers that these start from; ``more`` are files for the build beside lab/files."""
+    wanted = {host.image: host for host in hosts if not succeeds(["podman", "image", "exists", lab_image(lab, host)])}
+    for host in wanted.values():
+        say(f"making the image {host.image}")
+        _build(lab, host, runtime, more)
 
 
-def _build(lab: Lab, gateway: Gateway, runtime: str) -> None:
-    kind = gateway.image.rpartition("-")[2]
-    lines = [f"FROM {base_image(gateway.suite)}", "COPY . /lab-build/", f"RUN /bin/sh /lab-build/{kind}.sh"]
+def _build(lab: Lab, host: Gateway | Device, runtime: str, more: Sequence[Path]) -> None:
+    kind = host.image.rpartition("-")[2]
+    lines = [f"FROM {base_image(host.suite)}", "COPY . /lab-build/", f"RUN /bin/sh /lab-build/{kind}.sh"]
     with tempfile.TemporaryDirectory(prefix="rootwave-lab-") as folder:
-        for name in os.listdir(FILES):
-            shutil.copy(FILES / name, folder)
-        shutil.copy(lab.state_dir / "pki" / "lab-baltimore.pem", folder)
+        for path in (*FILES.iterdir(), lab.state_dir / "pki" / "lab-baltimore.pem", *more):
+            shutil.copy(path, folder)
         (Path(folder) / "Containerfile").write_text("\n".join(lines) + "\n")
         run(
             ["podman", "--runtime", runtime, "build", "--quiet", "--network", "none", *LIMITS]
-            + ["--label", f"rootwave.lab={lab.name}", "--tag", lab_image(lab, gateway), folder]
+            + ["--label", f"rootwave.lab={lab.name}", "--tag", lab_image(lab, host), folder]
         )

@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from pathlib import Path
 
 import yaml
 
-from . import pki
+from . import pki, signers
 from .config import HUB, ROOT, Gateway, Lab
 from .fleet import client_key, give_to_caller
 
 HEADER = "# Written by '.venv/bin/python -m lab up'; gone with '.venv/bin/python -m lab down'.\n"
+# With devices only the first two and the first real one: a stage and a retirement must fit into one twin, for who comes late.
 NEW = ("lab-g2", "lab-ms-rsa-2017", "lab-ms-tls-g2")
 REAL_NEW = {
     "digicert-global-root-g2": "cb3ccbb76031e5e0138f8dd39a23f9de47ffc35e43c1144cea27d46a5ab1cb5f",
@@ -23,33 +26,60 @@ REAL_OLD = {"baltimore-cybertrust-root": "16af57a9f676b0ab126095aa5ebadef22ab311
 
 def write_inventory(lab: Lab, folder: Path) -> None:
     """``hosts.yml`` in ``folder``; the campaigns and known_hosts beside the lab's state, where no inventory is parsed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "group_vars").mkdir(exist_ok=True, parents=True)
     known = [f"{one.address} {_host_key(lab, one)}\n" for one in lab.gateways]
     _write(lab.state_dir / "known_hosts", "".join(known))
     _write(folder / "hosts.yml", HEADER + yaml.safe_dump(hosts_of(lab), sort_keys=False))
-    (folder / "group_vars").mkdir(exist_ok=True)
-    settings = {"rootwave_campaign": str(lab.state_dir / "campaign.yml")}
-    _write(folder / "group_vars" / "all.yml", HEADER + yaml.safe_dump(settings))
-    groups = list(dict.fromkeys(gateway.group for gateway in lab.gateways))
-    staged = [group for group in groups if group != "holdout"] or groups
-    write_campaign(lab, lab.state_dir / "campaign.yml", "lab", staged)
-    write_campaign(lab, lab.state_dir / "campaign-holdout.yml", "lab-holdout", groups[-1:])
-    write_campaign(lab, lab.state_dir / "campaign-all.yml", "lab-all", groups)
+    twins = {"rootwave_twins": twins_of(lab)} if lab.devices else {}
+    settings = {"rootwave_campaign": str(lab.state_dir / "campaign.yml"), **twins}
+    _write(folder / "group_vars" / "all.yml", HEADER + yaml.safe_dump(settings, sort_keys=False))
+    write_campaigns(lab)
+    if lab.devices:
+        inbox = {"rootwave_twins": {**twins_of(lab), "front_end": "inbox"}}
+        _write(folder / "group_vars" / "inbox.yml", HEADER + yaml.safe_dump(inbox, sort_keys=False))
 
 
 def remove_inventory(folder: Path) -> None:
-    for name in ("hosts.yml", "group_vars/all.yml"):
+    for name in ("hosts.yml", "group_vars/all.yml", "group_vars/inbox.yml"):
         (folder / name).unlink(missing_ok=True)
 
 
-def write_campaign(lab: Lab, path: Path, name: str, waves: list[str], **changes) -> None:
+def write_campaigns(lab: Lab) -> None:
+    """One campaign, and in each file other waves. The holdouts are left out of the first; late devices are in no wave."""
+    groups = list(dict.fromkeys(gateway.group for gateway in lab.gateways))
+    staged = [group for group in groups if group != "holdout"] or groups
+    files = {"campaign": staged, "campaign-holdout": groups[-1:], "campaign-all": groups}
+    if lab.devices:
+        twins: dict[str, list] = {"module": [], "inbox": []}
+        for group, count in Counter(one.group for one in lab.devices if not one.late).items():
+            twins["inbox" if group.startswith("inbox") else "module"].append({"group": group, "via": "twin", "expect": count})
+        files |= {"campaign": _in_turn(staged, twins["module"]), "campaign-retire": _in_turn(groups, twins["module"])}
+        files |= {"campaign-inbox": twins["inbox"]}
+    for name, waves in files.items():
+        write_campaign(lab, lab.state_dir / f"{name}.yml", "lab", waves)
+
+
+def _in_turn(*sides: list) -> list:
+    """A canary by SSH, a canary by twin, and so on."""
+    return [wave for waves in itertools.zip_longest(*sides) for wave in waves if wave is not None]
+
+
+def twins_of(lab: Lab) -> dict:
+    """How the hub is asked. Who asks is in the environment (lab/environment.py): no key is in the inventory."""
+    orders = {phase: str(signers.order_file(lab, phase)) for phase in signers.SERIALS}
+    return {"hub": HUB, "sku": "S1", "units": 1, "fleet": signers.FLEET, "keys": str(signers.keys_file(lab)), "orders": orders}
+
+
+def write_campaign(lab: Lab, path: Path, name: str, waves: list, **changes) -> None:
     """A campaign of this lab: its own Baltimore and the real one out, its own new roots and the real ones in."""
     roots = pki.create(lab.state_dir)
     bundled = ROOT / "campaigns" / "anchors"
-    present = [_anchor(lab, slug, roots[slug].sha256) for slug in NEW]
-    present += [{"name": slug, "sha256": sha, "file": str(bundled / f"{slug}.pem")} for slug, sha in REAL_NEW.items()]
+    new, real_new = (NEW[:2], dict([*REAL_NEW.items()][:1])) if lab.devices else (NEW, REAL_NEW)
+    present = [_anchor(lab, slug, roots[slug].sha256) for slug in new]
+    present += [{"name": slug, "sha256": sha, "file": str(bundled / f"{slug}.pem")} for slug, sha in real_new.items()]
     absent = [_anchor(lab, "lab-baltimore", roots["lab-baltimore"].sha256)]
     absent += [{"name": slug, "sha256": sha, "file": str(bundled / f"{slug}.pem")} for slug, sha in REAL_OLD.items()]
+    policy = {"min_success_percent": 100, "max_unreachable": 0, "min_sample": 1, "soak": 2, "gate_timeout": 60}
     document = {
         "name": name,
         "description": "The lab's own move from Baltimore to G2, and the real one beside it.",
@@ -58,7 +88,7 @@ def write_campaign(lab: Lab, path: Path, name: str, waves: list[str], **changes)
         "endpoints": [],
         "safe_after": {"date": "2024-09-30", "source": "https://learn.microsoft.com/azure/iot-hub/migrate-tls-certificate"},
         "waves": waves,
-        "policy": {"min_success_percent": 100, "max_unreachable": 0, "min_sample": 1, "soak": 2, "gate_timeout": 60},
+        "policy": policy,
     }
     document.update(changes)
     document = {key: value for key, value in document.items() if value is not None}
@@ -83,7 +113,16 @@ def hosts_of(lab: Lab) -> dict:
         "ansible_python_interpreter": "/usr/bin/python3",
         "rootwave_endpoints": [{"host": HUB, "port": port, "role": "hub"} for port in (8883, 443)],
     }
-    return {"fleet": {"children": children, "vars": variables}}
+    return {"fleet": {"children": children, "vars": variables}, **devices_of(lab)}
+
+
+def devices_of(lab: Lab) -> dict:
+    """Hosts without an address: nobody logs in."""
+    found: dict = {}
+    for device in lab.devices:
+        children = found.setdefault("inbox" if device.front_end == "inbox" else "devices", {"children": {}})["children"]
+        children.setdefault(device.group, {"hosts": {}})["hosts"][device.name] = {"rootwave_device_id": device.name}
+    return found
 
 
 def _host_key(lab: Lab, gateway: Gateway) -> str:

@@ -34,6 +34,7 @@ ROOTS = {
     "lab-ms-tls-g2": "Lab Microsoft TLS RSA Root G2",
 }
 CROSS = "lab-ms-tls-g2-cross"
+DEVICES = "lab-devices-authority"
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,23 @@ def create(state_dir) -> dict[str, Entity]:
 def roots_file(state_dir) -> Path:
     """All of the lab's roots, for a control node that must follow the hub through every cutover."""
     return Path(state_dir) / "roots.pem"
+
+
+def client(state_dir, name: str) -> Entity:
+    """A device's certificate under the lab's own authority for devices; both are made once."""
+    folder = Path(state_dir) / "pki"
+    authority = _kept(folder, DEVICES, lambda: make_root("Lab devices' authority", "ec"))
+    return _kept(folder, name, lambda: make_client(authority, name))
+
+
+def devices_authority(state_dir) -> str:
+    """What a hub must trust for the devices of ``client``; PEM."""
+    return (Path(state_dir) / "pki" / f"{DEVICES}.pem").read_text()
+
+
+def make_client(issuer: Entity, name: str) -> Entity:
+    private = _make_key("ec")
+    return Entity(_sign(_name(name), private.public_key(), issuer.certificate.subject, issuer.key, 300, None, None), private)
 
 
 def chains(roots: dict[str, Entity], names=HUB_NAMES) -> dict[str, tuple[Entity, ...]]:

@@ -34,18 +34,18 @@ def say(text: str) -> None:
 
 
 WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
-WATCHES_FOR_OTHERS, WATCHES_FOR_ONE = 128, 8  # the kernel's default; a gateway's systemd, dbus and journal take five or so
+WATCHES_FOR_OTHERS, WATCHES_FOR_ONE = 128, 8  # the kernel's default; a container's systemd, dbus and journal take five or so
 
 
-def ensure_watches(gateways: int) -> None:
+def ensure_watches(containers: int) -> None:
     """Raise inotify(7)'s limit until the next boot; a systemd that gets no watch never ends its start."""
-    need = WATCHES_FOR_OTHERS + WATCHES_FOR_ONE * gateways
+    need = WATCHES_FOR_OTHERS + WATCHES_FOR_ONE * containers
     if int(WATCHES.read_text()) >= need:
         return
     try:
         WATCHES.write_text(str(need))
     except OSError as exc:
-        raise LabError(f"{gateways} gateways need: sysctl fs.inotify.max_user_instances={need} ({exc.strerror})") from exc
+        raise LabError(f"{containers} containers need: sysctl fs.inotify.max_user_instances={need} ({exc.strerror})") from exc
     say(f"raised fs.inotify.max_user_instances to {need} until the next boot")
 
 

@@ -102,7 +102,8 @@ class Registry:
 
     def as_dict(self) -> dict:
         connected = sorted(key for key in self.live if "/" not in key)
-        return {"connected": connected, "stranded": sorted(set(self.devices()) - set(connected))}
+        stranded = sorted(set(self.devices()) - set(connected))
+        return {"connected": connected, "stranded": stranded, "sessions": sorted(self.live)}
 
     # twins
 
