@@ -71,6 +71,5 @@ def test_sandbox(lab, free_container, tarball):
     wait_until(lambda: not device.pending(), "the revert")
     hub_client.ask(lab, "clear", {})
     device.wait_for("retire", "reverted", order=order)
-    device.send({"retire": {"go": 2}})
-    device.wait_for("retire", "proved", order={**order, "go": 2})
+    device.wait_for("retire", "proved", order=device.order(documents("retire")))
     assert device.execute("systemctl", "--failed", "--no-legend").stdout == failed

@@ -151,11 +151,11 @@ def test_inbox(fleet, tarball, roots, number):
 
     retire = device.signer.phase(documents("retire", confirm_within=10), 2)
     bring(device, "desired.json", {"stage": stage, "retire": retire})
-    wait_until(lambda: device.json(f"{devices.STATE}/outbox/reconnect.json"), "the request for a new session")
     wait_until(lambda: said("retire") == "reverted", "nobody reconnected")
     assert fleet.trust_files(device.name) == before
 
-    bring(device, "desired.json", {"stage": stage, "retire": {**retire, "go": 2}})
+    retire = device.signer.phase(documents("retire"), 3)
+    bring(device, "desired.json", {"stage": stage, "retire": retire})
     wait_until(lambda: device.json(f"{devices.STATE}/outbox/reconnect.json"), "the request for a new session")
     asked = device.json(f"{devices.STATE}/outbox/reconnect.json")
     assert asked["change"] in device.pending() and said("retire") == "running"
