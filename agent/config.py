@@ -126,7 +126,7 @@ def _check_endpoint(endpoint):
         raise BadInput("'endpoints' has host and port, and may have role and proxy")
     if not isinstance(endpoint["host"], str) or not HOST.fullmatch(endpoint["host"]):
         raise BadInput("'endpoints' has a host that is no host name")
-    if type(endpoint["port"]) is not int or not 1 <= endpoint["port"] <= 65535:
+    if not isinstance(endpoint["port"], int) or isinstance(endpoint["port"], bool) or not 1 <= endpoint["port"] <= 65535:
         raise BadInput("'endpoints' has a port that is none")
 
 

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device's own application that hands orders over to the agent's inbox and answers back: what to add to yours. Not packed.
 
-    inbox_application.py CONNECTION_STRING [--state /var/lib/rootwave] [--ca FILE] [--proxy HOST:PORT]
+    inbox_application.py CONNECTION_STRING_FILE [--state /var/lib/rootwave] [--ca FILE] [--proxy HOST:PORT]
 
 Runs as any user of the inbox's group. Nothing here believes an order: the agent verifies it. The four steps are the functions.
+A session that is lost ends the program: let systemd start it again (Restart=always), with a new TLS context and a new look at
+the twin.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class Application:
     def run(self, stop: threading.Event) -> None:
         self._open()
         try:
-            while not stop.wait(LOOK_AGAIN):
+            while self._client.connected and not stop.wait(LOOK_AGAIN):
                 if self._changed.is_set():
                     self._changed.clear()
                     self.bring_order()
@@ -86,7 +88,7 @@ class Application:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("connection_string")
+    parser.add_argument("connection_string", type=Path, help="the file that holds it; an argument could be read by everybody")
     parser.add_argument("--state", type=Path, default=Path("/var/lib/rootwave"))
     parser.add_argument("--ca", type=Path, help="instead of the system's store, which is the default and what Rootwave changes")
     parser.add_argument("--proxy")
@@ -96,9 +98,11 @@ def main() -> None:
         host, _colon, port = arguments.proxy.partition(":")
         options["proxy_options"] = ProxyOptions("HTTP", host, int(port))
 
+    connection_string = arguments.connection_string.read_text().strip()
+
     def connect() -> IoTHubDeviceClient:
         more = {"server_verification_cert": arguments.ca.read_text()} if arguments.ca else {}
-        return IoTHubDeviceClient.create_from_connection_string(arguments.connection_string, **options, **more)
+        return IoTHubDeviceClient.create_from_connection_string(connection_string, **options, **more)
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

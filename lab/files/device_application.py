@@ -1,9 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs agent/examples/inbox_application.py on a lab's device, by key or by certificate; its secrets stay out of argv.
-
-A session that is lost ends the program: systemd starts it again, with a new TLS context and a new look at the twin.
-"""
+"""Runs agent/examples/inbox_application.py on a lab's device, by key or by certificate; systemd starts it again when it ends."""
 
 from __future__ import annotations
 
@@ -17,36 +14,25 @@ from azure.iot.device import X509, IoTHubDeviceClient
 from inbox_application import Application
 
 
-class Stop(threading.Event):
-    """Set by a signal, or once the session that ``connect`` made last is lost."""
+def connector(settings: dict):
+    """Makes clients by the settings' key or certificate."""
+    options = {"connection_retry": False, "websockets": settings["port"] == 443}
 
-    client: IoTHubDeviceClient
+    def connect() -> IoTHubDeviceClient:
+        if "certificate_file" in settings:
+            x509 = X509(settings["certificate_file"], settings["certificate_key_file"])
+            names = {"hostname": settings["hub"], "device_id": settings["device"]}
+            return IoTHubDeviceClient.create_from_x509_certificate(x509, **names, **options)
+        return IoTHubDeviceClient.create_from_symmetric_key(settings["key"], settings["hub"], settings["device"], **options)
 
-    def __init__(self, settings: dict) -> None:
-        super().__init__()
-        self._settings = settings
-
-    def connect(self) -> IoTHubDeviceClient:
-        options = {"connection_retry": False, "websockets": self._settings["port"] == 443}
-        if "certificate_file" in self._settings:
-            x509 = X509(self._settings["certificate_file"], self._settings["certificate_key_file"])
-            names = {"hostname": self._settings["hub"], "device_id": self._settings["device"]}
-            self.client = IoTHubDeviceClient.create_from_x509_certificate(x509, **names, **options)
-        else:
-            self.client = IoTHubDeviceClient.create_from_symmetric_key(
-                self._settings["key"], self._settings["hub"], self._settings["device"], **options
-            )
-        return self.client
-
-    def wait(self, timeout=None) -> bool:
-        return super().wait(timeout) or not self.client.connected
+    return connect
 
 
 def main() -> None:
-    stop = Stop(json.loads(Path(sys.argv[1]).read_text()))
+    connect, stop = connector(json.loads(Path(sys.argv[1]).read_text())), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_args: stop.set())
-    Application(Path("/var/lib/rootwave"), stop.connect).run(stop)
+    Application(Path("/var/lib/rootwave"), connect).run(stop)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,6 @@ mkdir -p /opt/application/packages
 cp /lab-build/inbox_application.py /lab-build/device_application.py /opt/application/
 cp /lab-build/application.service /etc/systemd/system/
 systemctl enable --quiet application.service
-front_end=inbox
-inbox_group=application
+export front_end=inbox
+export inbox_group=application
 . /lab-build/device.sh

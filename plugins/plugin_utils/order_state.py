@@ -152,7 +152,7 @@ def _go(document: dict) -> int:
 
 def _whole(value, most: int) -> int:
     """0 for what is no whole number from 1."""
-    return value if type(value) is int and 1 <= value <= most else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most else 0
 
 
 def _is_number(value) -> bool:

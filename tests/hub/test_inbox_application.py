@@ -12,9 +12,11 @@ import uuid
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.connect import connect
+from azure.iot.device import IoTHubDeviceClient
 
 from lab.config import ROOT
 from tests.hub.test_agent_session import PATIENCE, wait_until
+from tests.hub.test_device_sdk import options
 
 APPLICATION = ROOT / "agent" / "examples" / "inbox_application.py"
 
@@ -35,7 +37,8 @@ def application(azure, device, tmp_path):
     for name in ("inbox", "outbox"):
         (tmp_path / name).mkdir()
     text = f"HostName={azure.host};DeviceId={device[0]};SharedAccessKey={device[1]}"
-    argv = [sys.executable, APPLICATION, text, "--state", tmp_path, "--ca", azure.ca_file]
+    (tmp_path / "secret").write_text(text)
+    argv = [sys.executable, APPLICATION, tmp_path / "secret", "--state", tmp_path, "--ca", azure.ca_file]
     argv += ["--proxy", "{}:{}".format(*azure.proxy)]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen([str(one) for one in argv], stderr=log)
@@ -88,3 +91,14 @@ def test_reconnect_when_asked(application, azure, service, device, tmp_path):
     put(tmp_path / "outbox" / "reconnect.json", {"change": "000002", "by": 0})
     assert application.wait(PATIENCE) != 0  # the sample ends; its unit would start it again
     assert read(tmp_path / "inbox" / "reconnected.json") is None
+
+
+def test_a_lost_session_ends_it(application, azure, device, tmp_path):
+    """With the SDK's own retry off nobody else would notice; systemd starts it again."""
+    wait_until(lambda: read(tmp_path / "inbox" / "desired.json") == {}, "the first look at the twin")
+    assert application.poll() is None
+    name, key = device
+    newcomer = IoTHubDeviceClient.create_from_symmetric_key(key, azure.host, name, **options(azure))
+    newcomer.connect()  # the hub ends the older session of an identity
+    assert application.wait(PATIENCE) == 0
+    newcomer.shutdown()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 import uuid
 from pathlib import Path
@@ -221,6 +222,27 @@ def test_inbox_devices_and_run_wave(fleet, registry):
         for wave in named:
             ran = fleet.play(*asked, f"rootwave_wave={wave}")
             assert ran.code == 0, ran.output
+
+
+def test_late_comers_of_a_retirement_get_the_stage_too(fleet, waves, registry):
+    """Of two configurations the hub applies one, and who has not staged cannot retire."""
+    stage = twin_waves(fleet, phase_timeout=10)
+    orders = {"stage": stage, "retire": str(fleet.sign("retire", serial=2))}
+    late = f"late-{uuid.uuid4().hex[:6]}"
+    condition = f"FROM devices.modules WHERE moduleId = '{MODULE}' AND tags.site = '{late}'"
+    inventory = fleet.inventory(waves, orders=orders)
+    with fleet.start(waves["canary"] + waves["broad"]):
+        for phase in orders:
+            variables = {"rootwave_phase": phase, "rootwave_late_condition": condition}
+            ran = fleet.play("order_campaign", inventory, "-e", json.dumps(variables))
+            assert ran.code == 0, ran.output
+    fleet.seed([late], tags={"site": late})
+    with fleet.start([late]):
+        answers = wait_for(
+            lambda: registry.get_module_twin(late, MODULE).properties.reported.get("rootwave") or {},
+            lambda found: found.get("retire", {}).get("state") == "proved",
+        )
+    assert answers["stage"]["state"] == "proved"
 
 
 def test_late_comers_get_the_order_by_a_configuration(azure, fleet, waves, registry):

@@ -89,7 +89,7 @@ def judge(all_answers, stamp=STAMP, by_query=False, ordered=True):
         report, step = found[one.host].report, found[one.host].step
         for text in (report.id, report.state, report.reason, step.reason, one.reason):
             assert len(text) <= 500 and text.isprintable()
-        assert type(report.go) is int and abs(report.go) <= 2**52
+        assert isinstance(report.go, int) and not isinstance(report.go, bool) and abs(report.go) <= 2**52
         if one.word == DONE:
             done[0] += 1
             assert exactly_proved(said[one.host])
@@ -101,7 +101,7 @@ def judge(all_answers, stamp=STAMP, by_query=False, ordered=True):
 
 def exactly_proved(answers):
     mine = answers["retire"]
-    return type(mine["id"]) is str and mine["id"] == ID and type(mine["state"]) is str and mine["state"] == "proved"
+    return (mine["id"], mine["state"]) == (ID, "proved")
 
 
 @MUCH

@@ -35,7 +35,7 @@ def any_section(section, fresh):
         found = orders.read(section)
         assert {order.name for order in found} <= {orders.KEYS, *orders.PHASES}
         for order in found:
-            assert 0 < len(order.id) <= 128 and type(order.go) is int
+            assert 0 < len(order.id) <= 128 and isinstance(order.go, int) and not isinstance(order.go, bool)
             assert records.new(order, "refused", "x")["id"] == order.id
         job = orders.next_job(section, known_here, fresh, 0)
         assert job in JOBS
