@@ -11,9 +11,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from tests.hub.ansible_run import module
+from tests.hub.ansible_run import PLAYBOOK, module, run
 from tests.unit.plugins.plugin_utils.azure_tags import DOCUMENT
+from tests.unit.plugins.plugin_utils.test_digest import CAMPAIGN
 
+PLACE = {"path": "output", "backend": "nftables", "way": "named_set", "family": "inet", "table": "filter", "set4": "hubs"}
 EXTRA = [{"prefix": "20.50.0.0/25", "source": "ticket 4711"}, {"prefix": "20.50.0.128/25", "source": "ticket 4711"}]
 
 
@@ -113,3 +115,22 @@ def test_a_file_of_something_else_is_not_overwritten(addresses, path):
     path.write_text("my: notes\n")
     refused = addresses(extra=EXTRA)
     assert refused.code != 0 and "is no address file" in refused.result["msg"] and path.read_text() == "my: notes\n"
+
+
+def test_a_campaign_carries_them_to_a_gateway(addresses, path, tmp_path):
+    """What the module wrote is what the filter asks of a gateway, by every way in to the lookup."""
+    assert addresses(extra=EXTRA).code == 0
+    (tmp_path / "campaign.yml").write_text(yaml.safe_dump({**CAMPAIGN, "allowlist": {"new": path.name}}))
+    ask = "lookup('rootwave.iot.campaign'{}) | rootwave.iot.desired('stage', places=rootwave_allowlist_places)"
+    lines = [f"{{{{ ({ask.format(section)}) | to_json }}}}" for section in ("", ", section='allowlist'")]
+    copy = {"content": "[" + ", ".join(lines) + "]", "dest": str(tmp_path / "asked.json"), "mode": "0600"}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.copy": copy}]}
+    play["vars"] = {"rootwave_campaign": str(tmp_path / "campaign.yml"), "rootwave_allowlist_places": [PLACE]}
+    (tmp_path / "play.json").write_text(json.dumps([play]))
+    for more, sections in (([], 2), (["-e", "rootwave_section=allowlist"], 1)):
+        done = run([PLAYBOOK, tmp_path / "play.json", *more], dict(os.environ))
+        assert done.returncode == 0, done.stdout + done.stderr
+        whole, alone = json.loads((tmp_path / "asked.json").read_text())
+        assert whole["allowlist"] == alone["allowlist"] and alone["present"] == []
+        assert alone["allowlist"]["new"] == [{"prefix": "20.50.0.0/24", "source": "ticket 4711"}]
+        assert alone["allowlist"]["places"] == [PLACE] and len({whole["digest"], alone["digest"]}) == sections
