@@ -169,7 +169,8 @@ def against_in_azure(args, task_vars):
     campaign, hostvars = args["campaign"], task_vars["hostvars"]
     own = [endpoint for host in args["waves"]["hosts"] for endpoint in hostvars[host].get("rootwave_endpoints") or []]
     listed = {endpoint["host"] for endpoint in [*campaign["endpoints"], *own]}
-    present = [anchor["name"] for anchor in campaign["present"]]
+    about_roots = campaign["present"] or campaign["absent"]  # else it is about addresses alone
+    present = [anchor["name"] for anchor in campaign["present"]] if about_roots else None
     accepted = [item["finding"] for item in campaign["accept"]]
     found = azure_blockers.blockers(azure, listed, present, accepted)
     return [f"{one.id}: {one.detail}" for one in found]

@@ -12,6 +12,7 @@ import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.rootwave.iot.plugins.filter.desired import desired
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import CampaignError, load
+from ansible_collections.rootwave.iot.plugins.plugin_utils.signed_facts import allowlist_lines
 
 from .test_digest import CAMPAIGN
 
@@ -139,3 +140,16 @@ def test_places_of_the_gateway_before_those_of_the_campaign(campaign, phase):
 def test_places_that_are_none(campaign, places):
     with pytest.raises(AnsibleFilterError, match="rootwave_allowlist_places is a list of places"):
         desired(campaign(SECTION), "stage", places=places)
+
+
+def test_who_signs_sees_each_prefix_and_place(campaign):
+    assert allowlist_lines(desired(campaign(SECTION), "stage")["allowlist"]) == [
+        "new 20.1.2.0/24 (AzureIoTHub.WestEurope, change 42)",
+        "old 20.7.7.7/32 (by hand)",
+        "private false",
+        "ports [443, 5671, 8883]",
+        "quiet_period 86400",
+        "place " + json.dumps(OUTPUT, sort_keys=True),
+    ]
+    assert allowlist_lines(desired(campaign({"new": "new.yml"}), "stage")["allowlist"])[-1] == "place: none of the campaign's own"
+    assert allowlist_lines(desired(campaign(None), "stage").get("allowlist")) == []
