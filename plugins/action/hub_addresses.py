@@ -36,7 +36,8 @@ SPEC = {
     "ipv6": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 10},
 }
-PORT, WORKERS = 443, 16
+PORT = 443  # getaddrinfo(3) wants one
+WORKERS = 16
 
 
 class ActionModule(ActionBase):
@@ -97,6 +98,7 @@ def found(args):
     meant = (prefixes.PRIVATE if args["private"] else prefixes.PUBLIC,)
     for network, source in named:
         try:
+            address_file.checked_source(source)  # a tag's name is somebody else's text as well
             prefixes.must_be_usable(network, meant)
         except PrefixError as exc:
             raise PrefixError(f"{source}: {exc}") from exc
