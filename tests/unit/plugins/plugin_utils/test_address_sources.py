@@ -20,7 +20,8 @@ def shown(named):
     return [(str(network), source) for network, source in named]
 
 
-def tagged(tags, document=DOCUMENT, **options):
+def tagged(tags, document=None, **options):
+    document = document or DOCUMENT
     chosen = service_tags.select(document, "public", address_sources.regions_of(tags), **options)
     return address_sources.of_tags(document, chosen)
 
