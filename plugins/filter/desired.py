@@ -10,7 +10,7 @@ description:
   - Makes the document that M(rootwave.iot.gateway) takes; devices get the same document through their twin.
 author:
   - Rootwave contributors (@rootwave)
-positional: phase, endpoints, undo
+positional: phase, endpoints, undo, places
 options:
   _input:
     description: A campaign, from P(rootwave.iot.campaign#lookup).
@@ -30,6 +30,13 @@ options:
     description: The phase that O(phase=revert) takes back.
     type: str
     choices: [stage, retire]
+  places:
+    description:
+      - Where this gateway's firewall takes the campaign's allowlist, instead of the campaign's own places. Of no account where
+        the campaign has no allowlist.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -39,6 +46,10 @@ EXAMPLES = r"""
     now: "{{ now().timestamp() | int }}"
     wave: "{{ rootwave_gate.wave }}"
     gate: "{{ rootwave_gate.token }}"
+
+- name: See what a campaign asks of a gateway's firewall
+  ansible.builtin.debug:
+    msg: "{{ (lookup('rootwave.iot.campaign') | rootwave.iot.desired('assess', places=rootwave_allowlist_places)).allowlist }}"
 """
 
 RETURN = r"""
@@ -53,13 +64,13 @@ UNDO = ("stage", "retire")
 SAME = ("digest", "present", "absent", "clouds", "safe_after", "accept", "ca_files", "timeouts")
 
 
-def desired(campaign, phase, endpoints=(), undo=None):
+def desired(campaign, phase, endpoints=(), undo=None, places=()):
     """See DOCUMENTATION."""
     if not isinstance(campaign, dict) or "digest" not in campaign:
         raise AnsibleFilterError("rootwave.iot.desired takes a campaign from the lookup rootwave.iot.campaign")
     if phase == "revert" and undo not in UNDO:
         raise AnsibleFilterError("name the phase that is to be taken back: -e rootwave_undo=retire (or stage)")
-    return {
+    document = {
         "schema": 1,
         "campaign": campaign["name"],
         "phase": phase,
@@ -69,6 +80,16 @@ def desired(campaign, phase, endpoints=(), undo=None):
         "confirm_within": campaign["policy"]["confirm_within"],
         **{key: campaign[key] for key in SAME},
     }
+    if campaign.get("allowlist"):  # else there is no such key: phases that were signed before stay the bytes that they are
+        document["allowlist"] = _allowlist(campaign["allowlist"], places)
+    return document
+
+
+def _allowlist(section, places):
+    """A gateway knows its own firewall best. Whether the places are any good is for the gateway to judge."""
+    if not isinstance(places, (list, tuple)) or not all(isinstance(place, dict) for place in places):
+        raise AnsibleFilterError("rootwave_allowlist_places is a list of places; docs/campaigns.md shows one")
+    return {**section, "places": list(places) or section["places"]}
 
 
 class FilterModule:

@@ -18,6 +18,14 @@ options:
         C(group_vars/all) beside the inventory; relative paths are looked for beside the inventory, then in the current directory.
     type: list
     elements: str
+  section:
+    description:
+      - Ask gateways about this part of the campaign alone, with a digest of its own. The variable is given with C(-e), as it must
+        be the same for all that a playbook does.
+    type: str
+    choices: [anchors, allowlist]
+    vars:
+      - name: rootwave_section
 """
 
 EXAMPLES = r"""
@@ -47,7 +55,8 @@ class LookupModule(LookupBase):
 
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
-        return [load(str(term)) for term in terms or [self._named(variables or {})]]
+        section = self.get_option("section")
+        return [load(str(term), section) for term in terms or [self._named(variables or {})]]
 
     def _named(self, variables):
         """The variable, or group_vars/all beside the inventory: a play's hosts are fixed before any host has variables."""

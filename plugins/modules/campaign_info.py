@@ -55,7 +55,7 @@ signed:
       description: V(phase), or V(keys) for new keys.
       type: str
     campaign:
-      description: The campaign's name. This and what follows up to RV(signed.endpoints), the fleet apart, is of a phase only.
+      description: The campaign's name. This and what follows up to RV(signed.allowlist), the fleet apart, is of a phase only.
       type: str
     digest:
       description: The campaign's digest.
@@ -91,6 +91,10 @@ signed:
       elements: str
     endpoints:
       description: What every device must reach.
+      type: list
+      elements: str
+    allowlist:
+      description: The prefixes that come and go, with their sources, and the other settings of the allowlist; empty without one.
       type: list
       elements: str
     version:

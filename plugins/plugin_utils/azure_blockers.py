@@ -21,9 +21,10 @@ class AzureBlocker(NamedTuple):
     detail: str
 
 
-def blockers(azure: dict, listed: Iterable[str], present: list[str], accepted: Iterable[str]) -> list[AzureBlocker]:
+def blockers(azure: dict, listed: Iterable[str], present: list[str] | None, accepted: Iterable[str]) -> list[AzureBlocker]:
     """``azure`` is hub_info's result, ``listed`` are the host names that the campaign or any of its gateways has for endpoints,
-    ``present`` are the names of the anchors that stay. A hub that no gateway uses, which somebody accepted, is not looked at.
+    ``present`` are the names of the anchors that stay, None where the campaign is about no roots at all. A hub that no gateway
+    uses, which somebody accepted, is not looked at.
     """
     listed, accepted = set(listed), set(accepted)
     known = {_one_name(host) for host in listed}
@@ -32,7 +33,7 @@ def blockers(azure: dict, listed: Iterable[str], present: list[str], accepted: I
     found = [
         *unlisted,
         *_not_looked_at(azure, {host.lower() for host in listed}, unused),
-        *_served(azure, present, unused),
+        *([] if present is None else _served(azure, present, unused)),
         *_differing(azure, unused),
         *_unseen(azure, unused),
     ]

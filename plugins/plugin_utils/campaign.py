@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from .anchors import AnchorError, anchor_pem, must_be_in_force
+from .campaign_allowlist import address_files, allowlist_of
 from .campaign_file import CampaignError, CampaignFile
 
 POLICY = {
@@ -23,22 +24,44 @@ POLICY = {
     "confirm_within": 300,  # seconds
 }
 WAY = ("description", "waves", "policy")  # who goes when, and how carefully; not what is asked of a gateway
+SECTIONS = ("anchors", "allowlist")
 
 
-def load(path: str) -> dict:
+def load(path: str, section: str | None = None) -> dict:
     """{"name", "digest", "present", "absent", "endpoints", "waves", "policy", ...}; see docs/campaigns.md.
 
-    The digest covers what gateways are asked, so that a report stays good evidence when only the way of going is changed.
+    The digest covers what gateways are asked, so that a report stays good evidence when only the way of going is changed. With
+    a section, nothing is asked about the other one; that is another digest, since such a report is no evidence for the whole.
     """
     resolved = Path(path).expanduser().resolve()
-    stamp = resolved.stat().st_mtime_ns if resolved.exists() else 0
-    return json.loads(_load(resolved, stamp))
+    source = _source(resolved, _stamp(resolved))
+    campaign = json.loads(_load(source, tuple(map(_stamp, address_files(source)))))
+    if section == "allowlist" and "allowlist" not in campaign:
+        raise source.complain(["allowlist"], "this campaign has none, and nothing else was asked for")
+    if section == "allowlist":
+        campaign |= {"present": [], "absent": []}
+    if section == "anchors":
+        campaign.pop("allowlist", None)
+    return {**campaign, "digest": _digest(campaign), "path": str(resolved)}
 
 
-# Ansible templates the same expression for every gateway; the file is read and checked once
+def _stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _digest(campaign: dict) -> str:
+    asked = {key: value for key, value in campaign.items() if key not in WAY}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+# Ansible templates the same expression for every gateway; the files are read and checked once
 @functools.lru_cache(maxsize=16)
-def _load(path: Path, _stamp: int) -> str:
-    source = CampaignFile(path)
+def _source(path: Path, _stamp: int) -> CampaignFile:
+    return CampaignFile(path)
+
+
+@functools.lru_cache(maxsize=16)
+def _load(source: CampaignFile, _stamps: tuple[int, ...]) -> str:
     document = source.document
     campaign = {
         "name": document["name"],
@@ -54,12 +77,12 @@ def _load(path: Path, _stamp: int) -> str:
         "accept": document.get("accept", []),
         "ca_files": document.get("ca_files", []),
     }
+    allowlist = allowlist_of(source)
+    if allowlist is not None:  # a campaign without one keeps the digest that it had before there were any
+        campaign["allowlist"] = allowlist
     _check_anchors(source, campaign)
     _check_waves(source, campaign)
-    asked = {key: value for key, value in campaign.items() if key not in WAY}
-    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-    campaign["digest"] = hashlib.sha256(canonical.encode()).hexdigest()
-    return json.dumps({**campaign, "path": str(path)})
+    return json.dumps(campaign)
 
 
 def _anchors(source: CampaignFile, side: str) -> list[dict]:
@@ -85,8 +108,8 @@ def _check_anchors(source: CampaignFile, campaign: dict) -> None:
                         ["anchors", side, index, key], f"{anchor[key]} is in anchors.{seen[anchor[key]]} already"
                     )
                 seen[anchor[key]] = side
-    if not seen:
-        raise source.complain(["anchors"], "no anchor is present or absent; there is nothing to do")
+    if not seen and "allowlist" not in campaign:
+        raise source.complain(["anchors"], "no anchor is present or absent, and there is no allowlist; there is nothing to do")
 
 
 def _check_waves(source: CampaignFile, campaign: dict) -> None:
@@ -97,4 +120,4 @@ def _check_waves(source: CampaignFile, campaign: dict) -> None:
         groups.append(wave["group"])
 
 
-__all__ = ("POLICY", "CampaignError", "load")
+__all__ = ("POLICY", "SECTIONS", "CampaignError", "load")

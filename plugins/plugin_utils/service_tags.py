@@ -90,8 +90,7 @@ def select(document: dict, cloud: str, regions: list[str], pairs: bool = True, i
     regional: dict[str, set[str]] = {}
     for name, properties in tags.items():
         if name.startswith(TAG + "."):
-            region = _arm_name(str(properties.get("region") or name.partition(".")[2]))
-            regional.setdefault(region, set()).update(_prefixes(name, properties))
+            regional.setdefault(region_of(name, properties), set()).update(_prefixes(name, properties))
     wanted, unpaired = _regions(regions, pairs, set(regional))
     chosen = whole
     if wanted:
@@ -161,6 +160,11 @@ def _arm_name(region: str) -> str:
     return ARM_NAMES.get(name, name)
 
 
+def region_of(name: str, properties: dict) -> str:
+    """The region of a regional tag, as Azure Resource Manager calls it."""
+    return _arm_name(str(properties.get("region") or name.partition(".")[2]))
+
+
 def pair_table() -> dict[str, str]:
     two_ways = [(pair.split()[0], pair.split()[1]) for pair in PAIRS.split(",")]
     return {**dict(two_ways), **{other: one for one, other in two_ways}, **ONE_WAY}
@@ -187,4 +191,4 @@ def _number(value: Any) -> int:
         raise ServiceTagError(f"changeNumber {value!r} is no number") from None
 
 
-__all__ = ("SIZE_MOST", "Selection", "ServiceTagError", "compare", "pair_table", "read", "record", "select")
+__all__ = ("SIZE_MOST", "TAG", "Selection", "ServiceTagError", "compare", "pair_table", "read", "record", "region_of", "select")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import keys as key_files
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import order as on_device
@@ -70,7 +71,18 @@ def _phase(envelope: Envelope) -> dict:
         **{name: iso(getattr(phase, name)) for name in TIMES},
         **{side: [f"{one['sha256']} {one['name']}" for one in wanted[side]] for side in ("present", "absent")},
         "endpoints": [f"{one['host']}:{one['port']}" for one in wanted["endpoints"]],
+        "allowlist": allowlist_lines(wanted.get("allowlist")),
     }
+
+
+def allowlist_lines(section: dict | None) -> list[str]:
+    """What a phase opens and closes, and where; nothing where it is about no firewall."""
+    if not section:
+        return []
+    words = {side: [f"{side} {one['prefix']} ({one['source']})" for one in section[side]] for side in ("new", "old")}
+    places = [f"place {json.dumps(place, sort_keys=True)}" for place in section["places"]]
+    settings = [f"{name} {json.dumps(section[name])}" for name in ("private", "ports", "quiet_period")]
+    return [*words["new"], *words["old"], *settings, *(places or ["place: none of the campaign's own"])]
 
 
 def _keys(envelope: Envelope) -> dict:
@@ -119,4 +131,4 @@ def iso(seconds: int) -> str:
         return str(seconds)
 
 
-__all__ = ("facts_of", "iso", "lines_of", "sizes_of")
+__all__ = ("allowlist_lines", "facts_of", "iso", "lines_of", "sizes_of")

@@ -101,7 +101,7 @@ def text_of(envelope: Envelope) -> str:
     try:
         order_of(text.encode())
     except (OrderTooLarge, Refused) as exc:
-        raise SigningError(f"{exc}; sign fewer anchors or endpoints in one phase") from exc
+        raise SigningError(f"{exc}; sign fewer anchors, endpoints or prefixes in one phase") from exc
     return text
 
 

@@ -56,7 +56,8 @@ def against_in_azure(args, task_vars):
     campaign, hostvars = args["campaign"], task_vars["hostvars"]
     own = [endpoint for host in args["waves"]["hosts"] for endpoint in hostvars[host].get("rootwave_endpoints") or []]
     listed = {endpoint["host"] for endpoint in [*campaign["endpoints"], *own]}
-    present = [anchor["name"] for anchor in campaign["present"]]
+    about_roots = campaign["present"] or campaign["absent"]  # else it is about addresses alone
+    present = [anchor["name"] for anchor in campaign["present"]] if about_roots else None
     accepted = [item["finding"] for item in campaign["accept"]]
     found = azure_blockers.blockers(azure, listed, present, accepted)
     return [f"{one.id}: {one.detail}" for one in found]
@@ -85,13 +86,13 @@ def in_words(verdict):
 
 
 def resume(task_vars, campaign):
-    """The exact command, from what is known to hold no secret: playbook, inventory, campaign and the run's own two variables."""
+    """The exact command, from what is known to hold no secret: playbook, inventory, campaign and the run's own variables."""
     playbook = (context.CLIARGS.get("args") or ["the playbook"])[0]
     command = ["ansible-playbook", playbook]
     for source in task_vars.get("ansible_inventory_sources") or []:
         command += ["-i", source]
     command += ["-e", f"rootwave_campaign={campaign['path']}"]
-    for name in ("rootwave_phase", "rootwave_wave", "rootwave_undo"):
+    for name in ("rootwave_phase", "rootwave_wave", "rootwave_undo", "rootwave_section"):
         if task_vars.get(name):
             command += ["-e", f"{name}={task_vars[name]}"]
     return shlex.join(command)

@@ -101,3 +101,10 @@ def test_a_hub_that_nobody_uses_is_accepted_once():
     unused = azure(served=[served(verified_by=[OLD]), served(DPS)])
     assert ids(unused, listed=(DPS,)) == [f"unlisted-endpoint:{HUB}", f"old-root:{HUB}:8883"]
     assert ids(unused, listed=(DPS,), accepted=[f"unlisted-endpoint:{HUB}"]) == []
+
+
+def test_a_campaign_about_no_roots_does_not_ask_which_one_verifies():
+    old = azure(served=[served(verified_by=[]), served(DPS)])
+    assert azure_blockers.blockers(old, (HUB, DPS), None, ()) == []
+    assert [one.id for one in azure_blockers.blockers(old, (HUB, DPS), [], ())][0] == f"old-root:{HUB}:8883"
+    assert [one.id for one in azure_blockers.blockers(old, (DPS,), None, ())] == [f"unlisted-endpoint:{HUB}"]

@@ -73,7 +73,7 @@ def test_digest_is_what_the_campaign_does(folder):
 @pytest.mark.parametrize(
     "old, new, complaint",
     [
-        ("name: test", "name: test\nspeed: 9", r"campaign.yml:2: speed: unknown key; known here: accept, anchors"),
+        ("name: test", "name: test\nspeed: 9", r"campaign.yml:2: speed: unknown key; known here: accept, allowlist, anchors"),
         ("host: hub.example", "hosts: hub.example", r"campaign.yml:12: endpoints.0.hosts: unknown key; known here: host"),
         ("name: test", "name: test\nname: two", r"campaign.yml:2: key name stands here and in line 1"),
         ("waves: [canary", "waves: [canary: [", r"campaign.yml:1[45]: not YAML"),
