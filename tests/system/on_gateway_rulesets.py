@@ -3,7 +3,7 @@
 """Runs in a network namespace of its own: random rulesets of an administrator, our stage and retire on them, and both taken back.
 
 Arguments: a folder with the core, how many rulesets, a seed. Prints one JSON object. What must hold for each ruleset:
-every new and old address is found by ``nft get element`` after stage, what only old ones hold is gone after retire, a reload of the
+new and old addresses are in the sets after stage (asked of nft), what only old ones hold is gone after retire, a reload of the
 configuration brings exactly that back, and after both were taken back ``nft -j list ruleset`` is what it was.
 """
 
@@ -37,7 +37,7 @@ class Host:
 
 
 def run(*argv, stdin=""):
-    return subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, check=False)
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=20)
 
 
 def load(text):
@@ -60,14 +60,14 @@ def prefix4(chance, first=13):
     """A prefix in a small room, so that they meet often."""
     size = chance.randint(18, 32)
     number = (first << 24 | chance.getrandbits(16)) >> (32 - size) << (32 - size)
-    return "{0}.{1}.{2}.{3}/{4}".format(number >> 24, number >> 16 & 255, number >> 8 & 255, number & 255, size)
+    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}/{size}"
 
 
 def prefix6(chance):
     size = chance.choice((48, 56, 64, 96, 128))
     groups = [0x2603, 0x1030] + [chance.getrandbits(4) for _each in range(6)]
     number = sum(group << (16 * (7 - place)) for place, group in enumerate(groups)) >> (128 - size) << (128 - size)
-    return ":".join("{0:x}".format(number >> (16 * (7 - place)) & 0xFFFF) for place in range(8)) + "/{0}".format(size)
+    return ":".join(f"{number >> (16 * (7 - place)) & 0xFFFF:x}" for place in range(8)) + f"/{size}"
 
 
 def apart(texts):
@@ -82,8 +82,8 @@ def administrators(chance):
     comment = [chance.choice(("", ' comment "ours since 2019"')) for _each in four]
     lines = ["flush ruleset", "table inet filter {", " counter drops { }"]
     for name, kind, texts in (("hubs", "ipv4_addr", [a + b for a, b in zip(four, comment)]), ("hubs6", "ipv6_addr", six)):
-        lines.append(" set {0} {{ type {1}; flags interval; {2}".format(name, kind, chance.choice(("", "counter;"))))
-        lines.append("  elements = {{ {0} }} }}".format(", ".join(texts)) if texts else " }")
+        lines.append(" set {} {{ type {}; flags interval; {}".format(name, kind, chance.choice(("", "counter;"))))
+        lines.append("  elements = {{ {} }} }}".format(", ".join(texts)) if texts else " }")
     lines.append(" set banned { type ipv4_addr; flags timeout; elements = { 198.51.100.7 timeout 1h, 198.51.100.8 timeout 2h } }")
     lines.append(" set lan { type ipv4_addr; flags interval; auto-merge; elements = { 10.0.0.0/8, 192.168.0.5-192.168.0.77 } }")
     lines.append(" set flows { type ipv4_addr . inet_service; elements = { 10.1.1.1 . 53, 10.1.1.2 . 123 } }")
@@ -103,7 +103,7 @@ def administrators(chance):
         ]
         kept = rules[:3] + chance.sample(rules[3:], chance.randint(0, len(rules) - 3))
         chance.shuffle(kept)
-        lines += [" chain {0} {{ type filter hook {0} priority {1}; policy drop;".format(path, chance.choice((0, -10)))]
+        lines += [f" chain {path} {{ type filter hook {path} priority {chance.choice((0, -10))}; policy drop;"]
         lines += ["  " + rule for rule in kept] + [" }"]
     lines.append("}")
     if chance.random() < 0.5:
@@ -164,9 +164,23 @@ def applied(done):
     switch.walk_forward(done.switches)  # once more changes nothing
 
 
-def found(place, address):
-    name = place.get("set6" if ":" in address else "set4") or "rootwave_{0}{1}".format(place["path"], 6 if ":" in address else 4)
-    return run("nft", "get", "element", "inet", "filter", name, "{ " + address + " }").returncode == 0
+def ask(place, form, addresses):
+    """Whether nft agrees for all of these addresses at once, IPv4 and IPv6 apart."""
+    answers = []
+    for version in (4, 6):
+        mine = sorted({address for address in addresses if (":" in address) == (version == 6)})
+        if mine:
+            name = place.get(f"set{version}") or f"rootwave_{place['path']}{version}"
+            answers.append(run("nft", "--check", form.format(name, ", ".join(mine))).returncode == 0)
+    return all(answers)
+
+
+def admits(place, addresses):
+    return ask(place, "get element inet filter {0} {{ {1} }}", addresses)
+
+
+def lacks(place, addresses):
+    return ask(place, "create element inet filter {0} {{ {1} }}", addresses)
 
 
 def edges(texts):
@@ -182,7 +196,7 @@ def one_ruleset(chance, folder):
     for left in (conf.parent / "nftables.d").iterdir():
         left.unlink()
     text = administrators(chance)
-    conf.write_text(text + 'include "{0}/nftables.d/*.nft"\n'.format(conf.parent))
+    conf.write_text(text + f'include "{conf.parent}/nftables.d/*.nft"\n')
     load(text)
     before, host = listed(), Host(folder)
     new = [prefix4(chance) for _each in range(chance.randint(1, 6))] + [prefix6(chance) for _each in range(chance.choice((0, 2)))]
@@ -194,17 +208,16 @@ def one_ruleset(chance, folder):
         assert {one.id for one in stage.blockers} == {"allowlist-overlap"}, stage.blockers
         return "refused"
     applied(stage)
-    assert all(found(place, address) for place in places for address in edges(new + old)), "not admitted"
+    assert all(admits(place, edges(new + old)) for place in places), "not admitted"
     assert not planned(host, "stage", new, old, places).plan, "staged twice"
     staged = listed()
     retire = planned(host, "retire", new, old, places)
     assert not retire.blockers, retire.blockers
     applied(retire)
-    assert all(found(place, address) for place in places for address in edges(new)), "new ones lost"
+    assert all(admits(place, edges(new)) for place in places), "new ones lost"
     gone = prefixes.subtract(map(prefixes.parse, old), map(prefixes.parse, new))
-    for place in places:
-        if place["way"] == "managed_chain":
-            assert not any(found(place, address) for one in gone for address in edges(prefixes.prefixes_of(one))), "old ones left"
+    left = [address for one in gone for address in edges(prefixes.prefixes_of(one))]
+    assert all(lacks(place, left) for place in places if place["way"] == "managed_chain"), "old ones left"
     assert not planned(host, "retire", new, old, places).plan, "retired twice"
     retired = listed()
     load(conf.read_text())
@@ -229,9 +242,9 @@ def main():
         persistence.configuration = lambda: (persistence.Configuration(persistence.USUAL[0]), [])
         for number in range(count):
             try:
-                outcomes[one_ruleset(random.Random("{0} {1}".format(seed, number)), folder)] += 1
+                outcomes[one_ruleset(random.Random(f"{seed} {number}"), folder)] += 1
             except Exception as exc:
-                failures.append("{0} {1}: {2}: {3}".format(seed, number, type(exc).__name__, exc))
+                failures.append(f"{seed} {number}: {type(exc).__name__}: {exc}")
     print(json.dumps(dict(outcomes, failures=failures, version=run(*nft.NFT, "--version").stdout.strip())))
 
 

@@ -37,10 +37,10 @@ def parse(text, where="prefix"):
         size = -1
     if not 0 <= size <= bits or (slash and not length.isdigit()):
         raise BadInput("{0}: {1!r} is not an address prefix like 203.0.113.0/24".format(where, text))
-    last = first | ((1 << (bits - size)) - 1)
-    if first & (last - first):
+    hosts = (1 << (bits - size)) - 1
+    if first & hosts:
         raise BadInput("{0}: {1!r} has bits set right of its length".format(where, text))
-    return Interval(version, first, last)
+    return Interval(version, first, first | hosts)
 
 
 # What is never a hub's address, and what is one only behind a private endpoint (RFC 6890)
