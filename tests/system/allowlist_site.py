@@ -8,11 +8,12 @@ import json
 import subprocess
 
 from ansible_collections.rootwave.iot.plugins.filter.desired import desired
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
 
 from lab import config, hub_client, network
 from lab.tools import run
-from tests.system.fleet import Fleet
+from tests.system.fleet import ANSIBLE, PLAYBOOKS, RUN_MOST, Fleet, environment
 
 CORE = config.ROOT / "plugins" / "module_utils" / "gateway"
 SCRIPT = config.ROOT / "tests" / "system" / "on_gateway_phase.py"
@@ -107,6 +108,24 @@ class Site(Fleet):
     def phase(self, name, phase, *places, **changes):
         extra = {key: changes.pop(key) for key in ("dry_run", "kill_at") if key in changes}
         return self.ask(name, document=self.document(phase, places, **changes), **extra)
+
+    def over_ssh(self, name, document, *args):
+        """The module itself over SSH, action plugin and all; (exit code, output)."""
+        asked, playbook = self.folder / "desired.json", self.folder / "phase.yml"
+        asked.write_text(json.dumps(document))
+        task = {
+            "rootwave.iot.gateway": {
+                "desired": f"{{{{ lookup('ansible.builtin.file', '{asked}') | from_json }}}}",
+                "now": "{{ now().timestamp() | int }}",
+                "wave": "trio",
+                "gate": gate_token(document["digest"], document["phase"], "trio"),
+            }
+        }
+        playbook.write_text(json.dumps([{"hosts": name, "gather_facts": False, "tasks": [task]}]))
+        settings = environment({"ANSIBLE_COLLECTIONS_PATH": str(PLAYBOOKS / "collections")})
+        argv = [str(ANSIBLE), str(playbook), "-i", str(self.inventory()), *args]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=RUN_MOST, env=settings)
+        return done.returncode, done.stdout + done.stderr
 
     def staged(self, name, *places, **changes):
         """Staged and committed."""

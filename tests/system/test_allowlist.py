@@ -95,6 +95,42 @@ def test_retire_takes_out_what_only_the_old_ones_needed(site, name):
     assert site.reaches(name, old)
 
 
+@pytest.mark.parametrize("name", EACH)
+def test_the_module_commits_over_a_fresh_connection(site, name):
+    """Whatever ``confirm`` says. Anchors and addresses in one task, shown by --check --diff before."""
+    site.filter(name)
+    before = site.rules(name)
+    document = site.document("stage", [SET], anchors=True, confirm="auto")
+    code, output = site.over_ssh(name, document, "--check", "--diff")
+    assert (code, site.rules(name)) == (0, before), output
+    assert f"+{site.lab.new_address}/32" in output and "allowlist output: inet filter @hubs" in output, output
+    code, output = site.over_ssh(name, document)
+    assert code == 0, output
+    report = site.report(name)
+    assert (report["outcome"], report["revert"], {change["store"] for change in report["plan"]}) == (
+        "done",
+        "committed",
+        {"system", "allowlist"},
+    )
+    assert not site.pending(name)
+    assert site.reaches(name, site.lab.new_address)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_bad_allowlist_that_cuts_ssh_reverts_by_itself(site, name):
+    """The place that was named is a set of what is dropped, and the control node's address comes into it."""
+    dropping = "meta l4proto udp th dport 53 accept\n ip daddr @hubs drop\n ct state established,related accept"
+    site.filter(name, elements="192.0.2.44", established=dropping, hub="accept")
+    before = site.rules(name)
+    new = [site.lab.dns_address, site.lab.new_address]  # the name server of the lab is where ansible runs
+    code, output = site.over_ssh(name, site.document("stage", [SET], new=new, old=[], confirm_within=10))
+    assert code != 0, output
+    assert "not confirmed, so it reverts by itself" in output, output
+    wait_until(lambda: not site.pending(name), "the revert")
+    assert (site.rules(name), site.ours(name)) == (before, "")
+    assert site.report(name)["outcome"] == "reverted"
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_without_a_commit_it_reverts_by_itself(site, way):
     site.filter("gw-01")
