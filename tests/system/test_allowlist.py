@@ -83,8 +83,9 @@ def test_retire_takes_out_what_only_the_old_ones_needed(site, name):
     noisy = site.phase(name, "retire", CHAIN, section={"quiet_period": 3600})
     assert [one["id"] for one in noisy["blockers"]] == ["allowlist-traffic"], noisy["blockers"]
     report = noisy
-    while "allowlist-traffic" in [one["id"] for one in report["blockers"]]:  # the old session's last packets
-        report = site.phase(name, "retire", CHAIN)
+    for _each in range(5):  # the old session's last packets
+        if "allowlist-traffic" in [one["id"] for one in report["blockers"]]:
+            report = site.phase(name, "retire", CHAIN)
     assert report["outcome"] == "pending", report
     (taken,) = [change for change in report["plan"] if change["action"] == "take-out"]
     assert taken["prefixes"] == [old + "/32"] and taken["packets"][0] > 0, taken

@@ -17,10 +17,14 @@ from ..model import Blocker
 from . import prefixes
 
 CONNTRACK = "/proc/net/nf_conntrack"
+ENDED = re.compile(r" (?:TIME_WAIT|CLOSE|LAST_ACK) ")
 
 
-def look(known, counts, addresses, now):
-    """The record after one more pass. ``counts`` is {prefixes: packets or None}, ``addresses`` who has a session."""
+def look(known, counts, addresses, tracked, now):
+    """The record after one more pass. ``counts`` is {prefixes: packets or None}, ``addresses`` who has a session.
+
+    Connection tracking (``tracked``) is asked only where nothing counts: it remembers for days what has ended without a word.
+    """
     record = {}
     for text, packets in counts.items():
         entry = dict(known.get(text) or {"since": int(now), "last": None, "packets": packets})
@@ -29,7 +33,8 @@ def look(known, counts, addresses, now):
             entry["last"] = int(now)
         elif None not in (before, packets) and packets < before:
             entry.update(since=int(now), last=int(now) if packets else None)  # counted from nought again: what was before is lost
-        if any(prefixes.overlap(one, address) for one in intervals for address in addresses):
+        alive = addresses if packets is not None else [*addresses, *tracked]
+        if any(prefixes.overlap(one, address) for one in intervals for address in alive):
             entry["last"] = int(now)
         record[text] = dict(entry, packets=packets)
     return record
@@ -58,17 +63,20 @@ def unquiet(record, quiet_period, now):
 
 
 def addresses_now():
-    """Who has a session or a tracked connection with this gateway or its containers, as Intervals."""
-    found = set(sessions.peers())
-    tracked = (files.read(CONNTRACK) or b"").decode("ascii", "replace")
-    found.update(re.findall(r" dst=([0-9a-fA-F.:]+)", tracked))
-    intervals = []
-    for address in found:
+    """(who has a session, who has a tracked connection) with this gateway or its containers, as Intervals."""
+    rows = (files.read(CONNTRACK) or b"").decode("ascii", "replace").splitlines()
+    open_rows = "\n".join(row for row in rows if not ENDED.search(row))
+    return _intervals(sessions.peers()), _intervals(re.findall(r" dst=([0-9a-fA-F.:]+)", open_rows))
+
+
+def _intervals(addresses):
+    found = []
+    for address in addresses:
         try:
-            intervals.append(prefixes.parse(address))
+            found.append(prefixes.parse(address))
         except BadInput:
             continue
-    return prefixes.union(intervals)
+    return prefixes.union(found)
 
 
 def path_in(state_dir):

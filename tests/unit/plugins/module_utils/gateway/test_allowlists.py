@@ -169,15 +169,19 @@ def test_retire_tells_what_is_not_staged_and_what_is_not_ours():
 
 
 def test_traffic_by_counters_and_by_sessions():
-    seen = traffic.look({}, {"40.0.0.0/8": 7, "41.0.0.0/8": None}, [], 1000)
+    seen = traffic.look({}, {"40.0.0.0/8": 7, "41.0.0.0/8": None}, [], [], 1000)
     assert traffic.unquiet(seen, 100, 1050)[0].id == "allowlist-traffic"
     assert traffic.unquiet(seen, 100, 1100) == []
-    more = traffic.look(seen, {"40.0.0.0/8": 8, "41.0.0.0/8": None}, [], 1100)
+    more = traffic.look(seen, {"40.0.0.0/8": 8, "41.0.0.0/8": None}, [], [], 1100)
     assert "40.0.0.0/8" in traffic.unquiet(more, 100, 1150)[0].detail
-    talks = traffic.look(seen, {"40.0.0.0/8": 7, "41.0.0.0/8": None}, parsed("41.1.1.1"), 1100)
+    talks = traffic.look(seen, {"40.0.0.0/8": 7, "41.0.0.0/8": None}, parsed("41.1.1.1"), [], 1100)
     assert "41.0.0.0/8" in traffic.unquiet(talks, 100, 1150)[0].detail
+    tracked = traffic.look(seen, {"40.0.0.0/8": 7, "41.0.0.0/8": None}, [], parsed("40.1.1.1", "41.1.1.1"), 1100)
+    assert (tracked["40.0.0.0/8"]["last"], tracked["41.0.0.0/8"]["last"]) == (None, 1100), (
+        "where it counts, tracking is not asked"
+    )
     # a reboot counts from nought, and what was before is lost
-    again = traffic.look(seen, {"40.0.0.0/8": 0, "41.0.0.0/8": None}, [], 1100)
+    again = traffic.look(seen, {"40.0.0.0/8": 0, "41.0.0.0/8": None}, [], [], 1100)
     assert again["40.0.0.0/8"] == {"since": 1100, "last": None, "packets": 0}, (
         "a reboot counts from nought, what was before is lost"
     )
