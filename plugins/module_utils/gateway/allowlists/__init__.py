@@ -193,9 +193,8 @@ class Firewall:
         for one in gone:
             seen = [nftables.counted(state, one) for state, _table in self.seen.values()]
             counts[" ".join(prefixes.prefixes_of(one))] = None if None in seen else sum(seen)
-        return traffic.look(
-            traffic.load(self.host.state_dir), counts, *(traffic.addresses_now() if gone else ((), ())), self.host.clock()
-        )
+        alive, tracked = traffic.addresses_now() if gone else ([], [])
+        return traffic.look(traffic.load(self.host.state_dir), counts, alive, tracked, self.host.clock())
 
 
 def opens(work, proof):
