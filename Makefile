@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m lab
 # containers with systemd and a network of their own need root
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --non-interactive)
 
-.PHONY: demo test bench docs lint sanity unit hub system molecule lab-up lab-down
+.PHONY: demo test bench docs lint sanity unit hub system sweep molecule lab-up lab-down
 
 demo: $(READY)
 	$(BIN)/python -m lab.demo
@@ -43,6 +43,9 @@ hub: $(READY)
 
 system: $(READY)
 	$(AS_ROOT) $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
+
+sweep: $(READY)
+	$(AS_ROOT) env ROOTWAVE_RULESETS=1000 $(BIN)/python -m pytest tests/system/test_rulesets.py
 
 molecule: $(READY)
 	$(AS_ROOT) env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --all

@@ -251,6 +251,26 @@ REFUSALS = {
 }
 
 
+@pytest.mark.parametrize(
+    "blocker, spoil",
+    [
+        ("allowlist-ruleset", "echo 'table inet {' >> /etc/nftables.conf"),
+        ("allowlist-tool", "mv /usr/sbin/nft /usr/sbin/nft.away"),
+        ("allowlist-not-persistent", "systemctl -q disable nftables"),
+        ("allowlist-not-persistent", "sed -i '/^include/d; 2i include \"/etc/nftables.d/*.nft\"' /etc/nftables.conf"),
+    ],
+    ids=["does not load", "no nft", "not enabled", "included before the table"],
+)
+def test_refused_for_what_is_around(site, blocker, spoil):
+    site.filter("gw-03")
+    before = site.rules("gw-03")
+    site.alter("gw-03", "sh", "-c", spoil)
+    report = site.phase("gw-03", "stage", CHAIN)
+    assert (report["outcome"], [one["id"] for one in report["blockers"]]) == ("refused", [blocker]), report
+    site.execute("gw-03", "mv", "/usr/sbin/nft.away", "/usr/sbin/nft")
+    assert (site.rules("gw-03"), site.ours("gw-03"), site.pending("gw-03")) == (before, "", False)
+
+
 @pytest.mark.parametrize("blocker, number", [(key, number) for key, cases in REFUSALS.items() for number in range(len(cases))])
 def test_refused_and_nothing_touched(site, blocker, number):
     changes, section = REFUSALS[blocker][number]
