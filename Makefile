@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m lab
 # containers with systemd and a network of their own need root
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --non-interactive)
 
-.PHONY: demo test bench docs lint sanity unit hub system sandbox molecule lab-up lab-down
+.PHONY: demo test bench docs lint sanity unit hub system sandbox sweep molecule lab-up lab-down
 # labs beside each other would be too many containers, and the sandbox's must be alone
 .NOTPARALLEL:
 
@@ -48,6 +48,9 @@ system: $(READY)
 
 sandbox: $(READY)
 	$(AS_ROOT) $(BIN)/python -m pytest tests/sandbox
+
+sweep: $(READY)
+	$(AS_ROOT) env ROOTWAVE_RULESETS=1000 $(BIN)/python -m pytest tests/system/test_rulesets.py
 
 molecule: $(READY)
 	$(AS_ROOT) env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --all

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 BAD_OUTCOMES = ("refused", "reverted", "failed")
+PLACE_NOTES = {"repair": "(Rootwave's chain as it must be)", "keep": "(kept over a reboot)"}
 SHARED_SPEC = {
     "desired": {"type": "dict", "required": True},
     "now": {"type": "int", "required": True},
@@ -37,7 +38,7 @@ def failure(report):
 def diff_of(report):
     """Sorted lines ``subject  sha256`` of the anchors that the plan is about, as they are and as they will be."""
     diffs = []
-    for store in sorted({change["store"] for change in report["plan"]}):
+    for store in sorted({change["store"] for change in report["plan"]} - {"allowlist"}):
         before, after = [], []
         for change in report["plan"]:
             if change["store"] == store:
@@ -58,6 +59,28 @@ def diff_of(report):
                 "after_header": header,
                 "before": "".join(line + "\n" for line in sorted(before)),
                 "after": "".join(line + "\n" for line in sorted(after)),
+            }
+        )
+    return diffs + _diff_of_places(report)
+
+
+def _diff_of_places(report):
+    """The prefixes that each place of a ruleset loses and gets, one a line."""
+    changes = [change for change in report["plan"] if change["store"] == "allowlist"]
+    diffs = []
+    for place in dict.fromkeys(change["place"] for change in changes):
+        sides = {"admit": [], "take-out": []}
+        notes = []
+        for change in changes:
+            if change["place"] == place:
+                sides.setdefault(change["action"], notes).extend(change["prefixes"] or [PLACE_NOTES.get(change["action"], "")])
+        header = "allowlist {0}".format(place)
+        diffs.append(
+            {
+                "before_header": header,
+                "after_header": header,
+                "before": "".join(line + "\n" for line in sides["take-out"]),
+                "after": "".join(line + "\n" for line in sides["admit"] + notes),
             }
         )
     return diffs

@@ -22,7 +22,8 @@ BOOT_UNIT = """\
 # Written by Rootwave while a trust change is not committed; removed when it is.
 [Unit]
 Description=Rootwave: revert trust change {identity} that was not committed before the reboot
-After=local-fs.target
+# what loads a ruleset at boot loads ours too; taking it back before that would leave it in the kernel
+After=local-fs.target nftables.service netfilter-persistent.service firewalld.service ufw.service
 ConditionPathExists={folder}
 StartLimitIntervalSec=0
 

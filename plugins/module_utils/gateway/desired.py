@@ -40,6 +40,7 @@ KEYS: dict = {
     "timeouts": dict,
     "confirm": str,
     "confirm_within": int,
+    "allowlist": (dict, type(None)),
 }
 REQUIRED = ("schema", "campaign", "digest", "phase", "present", "absent", "endpoints")
 
@@ -72,6 +73,7 @@ def from_document(document):
         timeouts=_timeouts(document.get("timeouts", {})),
         confirm=_one_of(document.get("confirm", "auto"), ("auto", "required"), "confirm"),
         confirm_within=_between(document.get("confirm_within", 300), 10, 86400, "confirm_within"),
+        allowlist=_allowlist(document.get("allowlist")),
     )
 
 
@@ -131,6 +133,14 @@ def _endpoint(item):
         raise BadInput("desired: proxy of {0} must be http://host:port".format(host))
     role = _one_of(item.get("role", "hub"), ROLES, "endpoints.role")
     return Endpoint(host.lower(), _port(item["port"]), role, proxy)
+
+
+def _allowlist(item):
+    if item is None:
+        return None
+    from .allowlists import document  # on a gateway every import is compiled anew
+
+    return document.from_document(item)
 
 
 def _accepted(item):

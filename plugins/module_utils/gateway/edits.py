@@ -74,6 +74,11 @@ def content(data, mode=0o644, uid=0, gid=0):
     return {"data": base64.b64encode(data).decode("ascii"), "mode": mode, "uid": uid, "gid": gid}
 
 
+def data_of(side):
+    """The bytes of a file edit's before or after."""
+    return base64.b64decode(side["data"])
+
+
 def file_as_it_is(path):
     """The value that stands for a file as it is now, or None where there is none."""
     data = files.read(path)
@@ -103,7 +108,7 @@ def _take(edit):
 
 def _take_file(edit):
     now = files.read(edit.path)
-    before, after = (None if side is None else base64.b64decode(side["data"]) for side in (edit.before, edit.after))
+    before, after = (None if side is None else data_of(side) for side in (edit.before, edit.after))
     if now == after:
         return True
     if now != before:
@@ -213,4 +218,4 @@ def _run_hooks(step, lock):
     return failed
 
 
-__all__ = ("Edit", "Refresh", "content", "file_as_it_is", "refresh", "walk_backward", "walk_forward")
+__all__ = ("Edit", "Refresh", "content", "data_of", "file_as_it_is", "refresh", "walk_backward", "walk_forward")

@@ -44,6 +44,12 @@ class Host(abc.ABC):
     def unlisted_sessions(self, addresses):
         """Live sessions to hub-like peers that are none of these addresses."""
 
+    def container_sessions(self):
+        """Live sessions of this gateway's other network namespaces."""
+        from . import sessions
+
+        return sessions.of_containers()
+
     @abc.abstractmethod
     def findings(self, desired, observed):
         """Findings of this gateway, a list."""

@@ -3,7 +3,7 @@
 """The pending change: what a run is about to do, on disk before it does it, and how it is taken back.
 
 Everything that affects a change's state is in this file. A change is a folder
-``/var/lib/rootwave/pending/<id>/`` with ``change.json`` (edits, refresh steps; never rewritten), ``state`` and
+``/var/lib/rootwave/pending/<id>/`` with ``change.json`` (edits, refresh steps, switches; never rewritten), ``state`` and
 a copy of the few core files that can revert it: ``python3 -I <folder>`` runs this file's ``main``, from a
 timer, at boot, or by hand. A change that ended is moved to ``history/``, where phase revert finds it.
 
@@ -47,6 +47,7 @@ class Change:
         self.document = files.read_json(os.path.join(folder, "change.json")) or {}
         self.edits = [edits.Edit(**edit) for edit in self.document.get("edits", ())]
         self.refreshes = [edits.Refresh(**step) for step in self.document.get("refreshes", ())]
+        self.switches = self.document.get("switches", ())
 
     @property
     def state(self):
@@ -60,10 +61,14 @@ class Change:
         files.write_json(os.path.join(self.folder, "state"), {"state": state, "at": int(time.time())})
 
     def apply(self, lock=None):
-        """Walk the edits and refresh every store; returns what hooks failed."""
+        """Take the switches, walk the edits and refresh every store; returns what hooks failed."""
         self.enter("applying")
         for path, size in self.document.get("reserves", ()):
             _reserve(path, size)
+        if self.switches:
+            from .allowlists import switch  # a change without addresses has no such file in its revert program
+
+            switch.walk_forward([switch.Switch(**one) for one in self.switches], lock)
         edits.walk_forward(self.edits)
         return [failed for step in self.refreshes for failed in edits.refresh(step, lock)]
 
@@ -83,9 +88,7 @@ class Change:
         if self.state != "reverting":
             self.enter("reverting")
         try:
-            left_alone = edits.walk_backward(self.edits)
-            for step in reversed(self.refreshes):
-                edits.refresh(step.inverted(), lock)
+            left_alone = self._walk_backward(lock)
         except (ApplyFailed, CommandFailed, OSError) as exc:
             raise RevertFailed(
                 "change {0} is only half reverted: {1}. The revert stays armed; free the cause (disk full, file "
@@ -95,6 +98,20 @@ class Change:
         self._sync()
         self.enter("reverted")
         self.finish()
+        return left_alone
+
+    def _walk_backward(self, lock):
+        """Everything back, last step first. The way in must not wait for a trust tool that fails: switches follow in any case."""
+        left_alone = []
+        try:
+            left_alone += edits.walk_backward(self.edits)
+            for step in reversed(self.refreshes):
+                edits.refresh(step.inverted(), lock)
+        finally:
+            if self.switches:
+                from .allowlists import switch
+
+                left_alone += switch.walk_backward([switch.Switch(**one) for one in self.switches], lock)
         return left_alone
 
     def abandon(self):
@@ -158,9 +175,10 @@ def create(root, identity, document, program):
     if os.path.exists(folder):
         raise BadInput("change {0} exists already".format(identity))
     shutil.rmtree(draft, ignore_errors=True)
-    os.makedirs(os.path.join(draft, "gateway"), mode=0o700)
+    os.makedirs(draft, mode=0o700)
     os.makedirs(pending, mode=0o700, exist_ok=True)
     for name, text in program.items():
+        os.makedirs(os.path.dirname(os.path.join(draft, name)), mode=0o700, exist_ok=True)
         files.write(os.path.join(draft, name), text.encode("utf-8"), mode=0o600)
     files.write_json(os.path.join(draft, "change.json"), document)
     files.write_json(os.path.join(draft, "state"), {"state": "armed", "at": int(time.time())})

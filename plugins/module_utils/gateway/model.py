@@ -9,7 +9,7 @@ gateway ten times the start-up of a NamedTuple, so only what hides a field from 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PHASES = ("assess", "stage", "retire", "revert")
 ROLES = ("hub", "dps", "edge-parent", "other")
@@ -136,13 +136,36 @@ class Change(NamedTuple):
         }
 
 
+class PlaceChange(NamedTuple):
+    """One step of a plan: what one place of the gateway's ruleset lets through. ``place`` is its label.
+
+    action is admit, take-out (``packets`` seen by each prefix, None: nothing counts there), repair (our chain) or keep (only
+    what boot loads).
+    """
+
+    place: str
+    action: str
+    prefixes: tuple = ()
+    packets: tuple = ()
+    sources: tuple = ()
+
+    def as_dict(self):
+        counted = {"packets": list(self.packets)} if self.packets else {}
+        lists = {"prefixes": list(self.prefixes), "sources": list(self.sources)}
+        return dict(counted, store="allowlist", place=self.place, action=self.action, **lists)
+
+
 class Plan(NamedTuple):
-    """All steps of one phase on one gateway; empty when the gateway already is as desired."""
+    """All steps of one phase on one gateway, anchors and addresses; empty when the gateway already is as desired."""
 
     changes: tuple = ()
+    places: tuple = ()
 
     def __bool__(self):
-        return bool(self.changes)
+        return bool(self.changes or self.places)
+
+    def as_list(self):
+        return [change.as_dict() for change in self.changes + self.places]
 
 
 class Desired(NamedTuple):
@@ -162,6 +185,7 @@ class Desired(NamedTuple):
     timeouts: Timeouts = Timeouts()
     confirm: str = "auto"  # auto: trust-only changes commit at once; required: wait for a commit
     confirm_within: int = 300
+    allowlist: Any = None  # allowlists.document.Allowlist; not even imported where a campaign has none
     undo: str | None = None  # the phase that phase revert takes back: stage or retire
 
     def name_of(self, sha256):
@@ -183,6 +207,7 @@ __all__ = (
     "Desired",
     "Endpoint",
     "Finding",
+    "PlaceChange",
     "Plan",
     "Proof",
     "Timeouts",

@@ -13,10 +13,10 @@ import time
 
 from . import interlock, journal, report
 from .errors import Busy, StorageFailed, UnsupportedGateway
-from .model import OFFERS
+from .model import OFFERS, Plan, Proof
 from .processes import Lock
 from .rehearsal import forms_of, proofs_through, rehearse
-from .work import work_for
+from .work import Work, work_for
 
 LOCK_WAIT = 120.0  # seconds; an orphaned store tool ends sooner
 
@@ -109,12 +109,14 @@ def _judge(host, desired, now, on_step, lock):
     observed = host.store.observe()
     on_step("observed")
     result["stores"] = {host.store.name: report.describe_store(host.store, observed, desired)}
+    firewall = _firewall(host, desired, result)
     if desired.phase == "assess":
-        return _assess(host, desired, now, observed, result, blockers)
-    work = work_for(host, desired, observed)
-    result["plan"] = [change.as_dict() for change in work.plan.changes]
+        return _assess(host, desired, now, observed, result, blockers, firewall)
+    work = work_for(host, desired, observed, firewall)
+    result["plan"] = work.plan.as_list()
     on_step("planned")
     blockers = _rehearse(host, desired, now, observed, work, result)
+    blockers += _judge_addresses(firewall, work, result, lock)
     on_step("rehearsed")
     if blockers:
         if not work.plan:  # the state holds all the same, so what it has soaked is not lost
@@ -132,12 +134,34 @@ def _judge(host, desired, now, on_step, lock):
     return transact(host, desired, now, observed, work, result, on_step, lock)
 
 
-def _assess(host, desired, now, observed, result, blockers):
+def _firewall(host, desired, result):
+    """The allowlist's part of a run, or None: a campaign without one imports nothing of it."""
+    if desired.allowlist is None:
+        return None
+    from . import allowlists
+
+    firewall = allowlists.Firewall(host, desired)
+    result["allowlist"] = firewall.describe()
+    return firewall
+
+
+def _judge_addresses(firewall, work, result, lock):
+    """What an allowlist finds in the addresses that were just probed; returns its Blockers."""
+    if firewall is None:
+        return []
+    blockers, findings = firewall.judge(work, [Proof(**proof) for proof in result["probes"]], lock)
+    result["findings"] += [finding.as_dict() for finding in findings]
+    return blockers
+
+
+def _assess(host, desired, now, observed, result, blockers, firewall):
     result["blockers"] = [blocker.as_dict() for blocker in blockers]
     result["findings"] = [finding.as_dict() for finding in host.findings(desired, observed)]
     if not any(blocker.id == "clock" for blocker in blockers):
         trust = forms_of(host.store.layout)[0]
         result["probes"] = [proof.as_dict() for proof in proofs_through(host, desired, now, trust, OFFERS[:1])]
+    _judge_addresses(firewall, Work(Plan(), (), (), frozenset(), ()), result, None)
+    result["blockers"] += [blocker.as_dict() for blocker in (firewall.blockers if firewall else ())]
     result["outcome"] = "assessed"
     return result
 
@@ -148,7 +172,7 @@ def _rehearse(host, desired, now, observed, work, result):
     thorough = any(change.action == "remove" for change in work.plan.changes)
     proofs = rehearse(host, desired, now, observed, work, OFFERS if thorough else OFFERS[:1])
     result["probes"] = [proof.as_dict() for proof in proofs]
-    blockers += interlock.endpoints(desired.endpoints, proofs)
+    blockers += _unproved(desired.endpoints, proofs, work)
     if thorough:
         unlisted = host.unlisted_sessions({proof.address for proof in proofs if proof.address})
         blockers += interlock.unlisted_sessions(unlisted)
@@ -157,6 +181,17 @@ def _rehearse(host, desired, now, observed, work, result):
         result["findings"] = [finding.as_dict() for finding in found]
         blockers += interlock.retire(desired, host.store, observed, found, now)
     return blockers
+
+
+def _unproved(endpoints, proofs, work):
+    """Blockers for endpoints; one that stands behind the very filter that this Work opens is proved after apply instead."""
+    if work.opens:
+        from . import allowlists
+
+        behind = {(proof.host, proof.port) for proof in proofs if allowlists.opens(work, proof)}
+        endpoints = [endpoint for endpoint in endpoints if (endpoint.host, endpoint.port) not in behind]
+        proofs = [proof for proof in proofs if not allowlists.opens(work, proof)]
+    return interlock.endpoints(endpoints, proofs)
 
 
 def _refuse(result, blockers):

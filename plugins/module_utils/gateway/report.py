@@ -32,6 +32,7 @@ def new(desired):
         "findings": [],
         "probes": [],
         "stores": {},
+        "allowlist": None,
         "revert": "none",
         "pending": None,
         "power_safe": True,

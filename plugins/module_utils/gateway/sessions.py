@@ -50,14 +50,24 @@ def live_sessions(proc="/proc", ports=HUB_PORTS, but=()):
     A broker on the gateway (IoT Edge's hub, mosquitto) is not what the campaign moves. ``but`` are sockets not to look at.
     """
     found, here = set(), set()
-    for pid in _one_process_per_namespace(proc):
-        for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-            text = files.read(os.path.join(proc, pid, "net", table)) or b""
-            for local, remote, established, socket_ in _rows(text.decode("ascii", "replace"), family):
-                here.add(local)
-                if established and remote.port in ports and socket_ not in but:
-                    found.add(remote)
+    for pid in _one_process_per_namespace(proc).values():
+        for local, remote, established, socket_ in _ends(proc, pid):
+            here.add(local)
+            if established and remote.port in ports and socket_ not in but:
+                found.add(remote)
     return sorted(found - here)
+
+
+def peers(proc="/proc"):
+    """The addresses of all established sessions, in whatever network namespace."""
+    return {session.address for pid in _one_process_per_namespace(proc).values() for session in _established(proc, pid)}
+
+
+def of_containers(proc="/proc"):
+    """A sorted list of distinct Sessions of the other network namespaces: what they send is forwarded by this gateway."""
+    own = os.readlink(os.path.join(proc, "self", "ns", "net"))
+    namespaces = _one_process_per_namespace(proc)
+    return sorted({session for link, pid in namespaces.items() if link != own for session in _established(proc, pid)})
 
 
 def sockets_of(pid, proc="/proc"):
@@ -100,6 +110,7 @@ def is_hub_like(session):
 
 
 def _one_process_per_namespace(proc):
+    """{namespace: pid}"""
     seen: dict[str, str] = {}
     for pid in os.listdir(proc):
         if pid.isdigit():
@@ -107,7 +118,20 @@ def _one_process_per_namespace(proc):
                 seen.setdefault(os.readlink(os.path.join(proc, pid, "ns", "net")), pid)
             except OSError:
                 continue  # the process has ended, or is not ours to look at
-    return sorted(seen.values())
+    return seen
+
+
+def _established(proc, pid):
+    """The far ends of a namespace's sessions, those left out that end in it."""
+    rows = list(_ends(proc, pid))
+    return {remote for _local, remote, established, _socket in rows if established} - {row[0] for row in rows}
+
+
+def _ends(proc, pid):
+    """The rows of a process's namespace, both IP versions; as _rows."""
+    for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        text = files.read(os.path.join(proc, pid, "net", table)) or b""
+        yield from _rows(text.decode("ascii", "replace"), family)
 
 
 def _rows(text, family):
@@ -133,4 +157,4 @@ def _address(text, family):
     return socket.inet_ntop(family, raw)
 
 
-__all__ = ("Session", "is_hub_like", "live_sessions", "sockets_of", "unlisted")
+__all__ = ("Session", "is_hub_like", "live_sessions", "of_containers", "peers", "sockets_of", "unlisted")

@@ -28,6 +28,10 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
         on_step("applied")
         after = host.store.observe()
         _check(host.store, work, observed, after)
+        if work.switches or work.loads:
+            from . import allowlists
+
+            allowlists.check(work)
         change.enter("proving")
         proofs = prove(host, desired, now)
         result["probes"] += [proof.as_dict() for proof in proofs]
@@ -44,7 +48,7 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
         return result
     result["changed"] = True
     result["stores"] = {host.store.name: report.describe_store(host.store, after, desired)}
-    if desired.confirm == "required":
+    if desired.confirm == "required" or work.switches or work.loads:  # what can cut the way in is confirmed over a new one
         change.enter("pending")
         result.update(outcome="pending", pending=change.id, revert="armed")
         return result
@@ -84,10 +88,12 @@ def _arm(host, desired, observed, work):
         ],
         "edits": [edit.as_dict() for edit in work.edits],
         "refreshes": [step.as_dict() for step in work.refreshes],
-        "reserves": _reserves(host),
+        "switches": [switch.as_dict() for switch in work.switches],
+        "loads": work.loads,
+        "reserves": _reserves(host, work),
     }
     try:
-        change = journal.create(host.state_dir, identity, document, _program())
+        change = journal.create(host.state_dir, identity, document, _program(work.switches))
     except OSError as exc:
         raise TrustError("cannot journal the change under {0}: {1}".format(host.state_dir, exc.strerror)) from exc
     try:
@@ -98,26 +104,32 @@ def _arm(host, desired, observed, work):
     return change
 
 
-def _reserves(host):
+def _reserves(host, work):
     """[path, bytes] of the space that a revert may need, one for each file system it writes to."""
     bundle = host.store.layout.bundle
     size = 3 * (os.path.getsize(bundle) if os.path.exists(bundle) else 0) + 256 * 1024
     folders: dict[int, str] = {}
-    for folder in (os.path.dirname(bundle), host.state_dir):
+    persisted = [os.path.dirname(edit.path) for edit in work.edits] if work.loads else []
+    for folder in [os.path.dirname(bundle), host.state_dir, *persisted]:
         folders.setdefault(os.stat(folder).st_dev, folder)
     return [[os.path.join(folder, ".rootwave-reserve"), size] for folder in folders.values()]
 
 
-def _program():
+def _program(switches=()):
     """{file name: source text} of the self-contained revert program."""
     sources = {"__main__.py": MAIN, "gateway/__init__.py": ""}
-    module: Any  # its loader may be AnsiballZ's zip importer or a file loader
-    for module in PROGRAM:
-        name = module.__name__.rpartition(".")[2]
+    modules: tuple[Any, ...] = PROGRAM  # their loader may be AnsiballZ's zip importer or a file loader
+    if switches:
+        from .allowlists import document, nft, prefixes, switch
+
+        modules += (document, nft, prefixes, switch)
+        sources["gateway/allowlists/__init__.py"] = ""
+    for module in modules:
+        name = module.__name__.rpartition("gateway.")[2]
         text = module.__spec__.loader.get_source(module.__name__)
         if not text:
             raise TrustError("the source of {0} cannot be read, so a revert cannot be armed".format(name))
-        sources["gateway/{0}.py".format(name)] = text
+        sources["gateway/{0}.py".format(name.replace(".", "/"))] = text
     return sources
 
 

@@ -16,7 +16,10 @@ SPARE = 1024 * 1024  # bytes beyond four times the bundle: journal, report, the 
 
 
 class Work(NamedTuple):
-    """``future`` is the bundle's fingerprints afterwards; ``undoes`` the change that phase revert takes back."""
+    """``future`` is the bundle's fingerprints afterwards; ``undoes`` the change that phase revert takes back.
+
+    Of an allowlist: ``switches``, the Intervals that they open, and the configuration that ``loads`` them at boot.
+    """
 
     plan: Plan
     edits: tuple
@@ -24,13 +27,18 @@ class Work(NamedTuple):
     future: frozenset
     blockers: tuple
     undoes: str = ""
+    switches: tuple = ()
+    opens: tuple = ()
+    loads: str = ""
 
 
-def work_for(host, desired, observed):
-    """The Work of a phase; what stands against it is in its blockers."""
+def work_for(host, desired, observed, firewall=None):
+    """The Work of a phase; what stands against it is in its blockers. ``firewall`` is the allowlist's part, if there is one."""
     work = _revert(host, desired, observed) if desired.phase == "revert" else _forward(host, desired, observed)
+    if firewall is not None and desired.phase != "revert":
+        work = firewall.join(work)
     if work.plan:
-        blockers = work.blockers + tuple(interlock.stale_store(observed)) + tuple(_disk_space(host))
+        blockers = work.blockers + tuple(interlock.stale_store(observed) if work.refreshes else ()) + tuple(_disk_space(host))
         work = work._replace(blockers=blockers)
     return work
 
@@ -65,12 +73,22 @@ def _revert(host, desired, observed):
     changes = [Change(host.store.name, "remove", known[sha]) for sha in last.document["adds"]]
     changes += [Change(host.store.name, "add", known[sha]) for sha in last.document["removes"]]
     changes += [Change(host.store.name, "release", known[sha]) for sha in last.document["holds"] if sha in known]
-    plan = Plan(tuple(changes))
+    switches, places, against = _switched_back(last)
+    plan = Plan(tuple(changes), places)
     future = (frozenset(observed.bundle) - set(last.document["adds"])) | set(last.document["removes"])
     edits = tuple(edit.inverted() for edit in reversed(last.edits))
     refreshes = tuple(step.inverted()._replace(expect=tuple(sorted(future))) for step in last.refreshes)
     blockers = () if last is left[-1] else (_later(left[-1], desired.undo),)
-    return Work(plan, edits, refreshes, future, blockers, last.id)
+    return Work(plan, edits, refreshes, future, blockers + against, last.id, switches, (), last.document.get("loads", ""))
+
+
+def _switched_back(last):
+    """(switches, PlaceChanges, Blockers) that take back what a change did to the ruleset."""
+    if not last.switches:
+        return (), (), ()
+    from . import allowlists
+
+    return allowlists.taken_back(last.switches)
 
 
 def _taken_back_last(mine, phase):

@@ -1,0 +1,270 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which addresses a gateway's own ruleset lets through, where a campaign has an allowlist; imported only then (ADR 13).
+
+Observe, plan and judge; what carries a plan out is switch.py, which the revert program has too. The table of backends is
+explicit: Ansible ships to a gateway only what an import names.
+"""
+
+from __future__ import annotations
+
+from ..errors import ApplyFailed
+from ..model import Blocker, Finding, PlaceChange
+from . import nftables, persistence, prefixes, switch, traffic, wanted
+from .document import place_of
+
+BACKENDS = {"nftables": nftables}
+
+
+class Firewall:
+    """One look at the places of a campaign, for one run."""
+
+    def __init__(self, host, desired):
+        self.host, self.desired, self.asked = host, desired, desired.allowlist
+        self.new = [prefix.interval for prefix in self.asked.new]
+        self.old = [prefix.interval for prefix in self.asked.old]
+        self.places = [place for place in self.asked.places if place.backend == nftables.KIND]
+        self.blockers = nftables.missing_tool() if self.asked.places else []
+        self.seen: dict = {}
+        self.findings: list[Finding] = []
+        if self.places and not self.blockers:
+            self.seen, self.blockers = nftables.look(self.places)
+
+    def describe(self):
+        """This run's part of a report."""
+        return {
+            "places": [
+                {"place": place.label, "own": len(state.own()), "others": len(state.others())}
+                for place, (state, _table) in self.seen.items()
+            ]
+        }
+
+    def join(self, work):
+        """A Work with what the allowlist asks of this phase in it, and what speaks against it in its blockers."""
+        blockers = self.blockers + self._nothing_asked()
+        if blockers:
+            return work._replace(blockers=work.blockers + tuple(blockers))
+        if not any(place.path == "forward" for place in self.asked.places):
+            blockers += self._forwarded()
+        moves, changes = [], []
+        for place, (state, _table) in self.seen.items():
+            value, made, refused = self._asked_of(place, state)
+            blockers += refused
+            changes += made
+            moves.append((place, state, value))
+        if blockers:
+            return work._replace(blockers=work.blockers + tuple(blockers))
+        return self._carried_out(work, moves, changes)
+
+    def _nothing_asked(self):
+        if not self.asked.new:
+            return [
+                Blocker(
+                    "allowlist-empty", "the campaign's allowlist names no new address; an empty one would cut every gateway off"
+                )
+            ]
+        if self.asked.places:
+            return []
+        return [
+            Blocker(
+                "allowlist-place",
+                "no place of this gateway is named; say where its ruleset lets the hub through, or that it filters nothing "
+                "(rootwave_allowlist_places, docs/firewalls.md)",
+            )
+        ]
+
+    def _forwarded(self):
+        """Blockers for containers whose hub sessions this gateway forwards, while nobody has said where."""
+        cover = prefixes.Cover(self.new + self.old)
+        for session in self.host.container_sessions():
+            if session.port in (8883, 5671) or cover.meeting(prefixes.parse(session.address)):
+                return [
+                    Blocker(
+                        "allowlist-forward",
+                        "a container holds a session to {0}:{1}, and no place of the forward path is named; name one "
+                        "(rootwave_allowlist_places)".format(session.address, session.port),
+                    )
+                ]
+        return []
+
+    def _asked_of(self, place, state):
+        """(value that the place is to have, PlaceChanges, Blockers)"""
+        versions = [version for version in (4, 6) if place.set_of(version)]
+        new, old = ([one for one in side if one.version in versions] for side in (self.new, self.old))
+        if not new:
+            return (
+                None,
+                [],
+                [Blocker("allowlist-empty", "{0}: none of the new prefixes is of its IP version".format(place.label))],
+            )
+        if len(new) < len(self.new):
+            detail = "{0} takes IPv{1} only; {2} new prefixes of the other version are left out".format(
+                place.label, versions[0], len(self.new) - len(new)
+            )
+            self.findings.append(Finding("allowlist-one-version:" + place.label, "info", detail))
+        own = sorted(one.interval for elements in state.elements.values() for one in elements if one.ours)
+        if self.desired.phase == "stage":
+            plan = wanted.stage(new, old, own, state.others())
+        else:
+            plan = wanted.retire(new, old, own, state.others())
+        blockers = [_overlap(place, *met) for met in plan.overlaps[:1]] + _unstaged(place, plan.missing)
+        if plan.foreign:
+            self.findings.append(_foreign(place, plan.foreign))
+        value = {"prefixes": _texts(sorted(set(own) - set(plan.delete)) + list(plan.add))}
+        if place.way == "managed_chain":
+            value["ports"] = list(self.asked.ports)
+        return value, self._changes(place, state, plan, value), blockers
+
+    def _changes(self, place, state, plan, value):
+        """What of it belongs in the report's plan."""
+        made = []
+        if plan.add:
+            made.append(PlaceChange(place.label, "admit", tuple(_texts(plan.add)), sources=self._sources(plan.add)))
+        if plan.delete:
+            seen = tuple(nftables.counted(state, one) for one in sorted(plan.delete))
+            made.append(PlaceChange(place.label, "take-out", tuple(_texts(plan.delete)), seen, self._sources(plan.delete)))
+        if not made and state.value(place) != value:
+            made.append(PlaceChange(place.label, "repair"))
+        return made
+
+    def _sources(self, intervals):
+        cover = prefixes.Cover(intervals)
+        return tuple(sorted({prefix.source for prefix in self.asked.new + self.asked.old if cover.meeting(prefix.interval)}))
+
+    def _carried_out(self, work, moves, changes):
+        """The Work with switches and the edits that outlive a reboot; all that can be refused is, before a ruleset is touched."""
+        moved = [(place, state, value) for place, state, value in moves if state.value(place) != value]
+        if not moved and persistence.holds([(place, value) for place, _state, value in moves]):
+            nobody = [place for place in self.asked.places if place.backend == "none"]
+            return work._replace(blockers=work.blockers + tuple(nftables.who_rules(nobody))) if nobody else work
+        found, blockers = persistence.configuration()
+        blockers += nftables.before_change([place for place, _state, _value in moved], self.asked.places, self.seen)
+        steps: list = []
+        if found:
+            edits = [(place, persistence.edit_of(found, place, value)) for place, _state, value in moves]
+            steps = [edit for _place, edit in edits if edit]
+            known = {change.place for change in changes}
+            changes = changes + [PlaceChange(place.label, "keep") for place, edit in edits if edit and place.label not in known]
+            blockers += persistence.rehearse(found, steps) if steps else []
+        blockers += nftables.rehearse(moved)
+        switches = [switch.Switch(nftables.KIND, place.as_dict(), state.value(place), value) for place, state, value in moved]
+        opened = [prefixes.parse(text) for change in changes if change.action == "admit" for text in change.prefixes]
+        return work._replace(
+            plan=work.plan._replace(places=tuple(changes)),
+            edits=tuple(steps) + work.edits,
+            blockers=work.blockers + tuple(dict.fromkeys(blockers)),
+            switches=tuple(switches),
+            opens=tuple(prefixes.union(opened)),
+            loads=found.path if found and steps else "",
+        )
+
+    def judge(self, work, proofs, lock):
+        """(Blockers, Findings) of what the probes and the traffic say; what this pass saw is kept unless ``lock`` is None."""
+        retiring = self.desired.phase == "retire"
+        taken = any(change.action == "take-out" for change in work.plan.places)
+        cover = prefixes.Cover(self.new if retiring else self.new + self.old)
+        outside = sorted(
+            {(one.host, one.address) for one in proofs if one.address and not one.proxy and not _within(cover, one.address)}
+        )
+        findings = [
+            Finding(
+                "outside-allowlist:" + host,
+                "warning",
+                "{0} answers at {1}, which the allowlist does not admit".format(host, address),
+            )
+            for host, address in outside
+        ]
+        blockers = []
+        if self.desired.phase in ("stage", "retire") and self.seen:
+            record = self._watch()
+            if lock is not None:
+                traffic.save(self.host.state_dir, record)
+            if retiring and taken:
+                blockers = traffic.unquiet(record, self.asked.quiet_period, self.host.clock())
+        if retiring and taken and outside:
+            message = "{0} answers at {1}, which no new prefix holds: the old addresses are still in use".format(*outside[0])
+            blockers.insert(0, Blocker("allowlist-unproven", message))
+        return blockers, self.findings + findings
+
+    def _watch(self):
+        news = prefixes.distinct(self.new)
+        gone = prefixes.subtract(prefixes.distinct(self.old), news)
+        counts = {}
+        for one in gone:
+            seen = [nftables.counted(state, one) for state, _table in self.seen.values()]
+            counts[" ".join(prefixes.prefixes_of(one))] = None if None in seen else sum(seen)
+        alive, tracked = traffic.addresses_now() if gone else ([], [])
+        return traffic.look(traffic.load(self.host.state_dir), counts, alive, tracked, self.host.clock())
+
+
+def opens(work, proof):
+    """Whether a probe that found no way failed at a filter that this very Work opens; it is proved after apply instead."""
+    return proof.stage == "tcp" and not proof.proxy and bool(proof.address) and _within(prefixes.Cover(work.opens), proof.address)
+
+
+def taken_back(items):
+    """(Switches, PlaceChanges, Blockers) that take the switches of a committed change back."""
+    switches, changes, blockers = [], [], []
+    for item in reversed(items):
+        back = switch.Switch(**item).inverted()
+        place = place_of(back.place)
+        was, becomes = (set((side or {"prefixes": ()})["prefixes"]) for side in (back.before, back.after))
+        changes += [
+            PlaceChange(place.label, action, tuple(sorted(texts, key=prefixes.parse)))
+            for action, texts in (("admit", becomes - was), ("take-out", was - becomes))
+            if texts
+        ]
+        if not changes or changes[-1].place != place.label:
+            changes.append(PlaceChange(place.label, "repair"))
+        now = switch.KINDS[back.kind].read(place).value(place)
+        if now not in (back.before, back.after):
+            message = "{0} was changed by somebody else since; take that back first".format(place.label)
+            blockers.append(Blocker("allowlist-place", message))
+        switches.append(back)
+    return tuple(switches), tuple(changes), tuple(blockers)
+
+
+def check(work):
+    """Every place is as planned, read back from the kernel, and what boots next loads; raises ApplyFailed."""
+    for one in work.switches:
+        if not switch.stands(one):
+            raise ApplyFailed("{0} is not as planned after it was changed".format(place_of(one.place).label))
+    why = persistence.loads(work.loads) if work.loads else ""
+    if why:
+        raise ApplyFailed("{0} does not load any more: {1}".format(work.loads, why))
+
+
+def _within(cover, address):
+    return cover.holds(prefixes.parse(address))
+
+
+def _texts(intervals):
+    return [text for one in sorted(intervals) for text in prefixes.prefixes_of(one)]
+
+
+def _overlap(place, asked, met):
+    return Blocker(
+        "allowlist-overlap",
+        "{0}: {1} contains or cuts the element {2}, which is not ours; take that out of the administrator's set, or name "
+        "prefixes that do not meet it".format(
+            place.label, ", ".join(prefixes.prefixes_of(asked)), ", ".join(prefixes.prefixes_of(met))
+        ),
+    )
+
+
+def _unstaged(place, missing):
+    if not missing:
+        return []
+    text = "{0}: {1} and {2} more new prefixes are not admitted; run the stage phase first"
+    return [Blocker("allowlist-unproven", text.format(place.label, prefixes.prefixes_of(missing[0])[0], len(missing) - 1))]
+
+
+def _foreign(place, foreign):
+    texts = ", ".join(text for one in foreign[:5] for text in prefixes.prefixes_of(one))
+    detail = (
+        "{0}: old addresses stay admitted by {1} elements that are not ours ({2}); take them out of the configuration yourself"
+    )
+    return Finding("allowlist-foreign:" + place.label, "warning", detail.format(place.label, len(foreign), texts))
+
+
+__all__ = ("BACKENDS", "Firewall", "check", "opens", "taken_back")

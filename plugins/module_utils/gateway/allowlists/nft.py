@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the revert program too must know of nftables: how a place is read, and moved from one state to another.
+
+Read as JSON, written as text: of nft 0.9.8 the JSON parser drops a set's counter and ends with a segmentation fault where the
+kernel says no. What is ours carries the comment ``rootwave``, in the kernel and in the file that is loaded at boot.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NamedTuple
+
+from ..errors import ApplyFailed, CommandFailed
+from ..processes import run
+from . import prefixes
+
+NFT = ("nft",)
+MARK = "rootwave"
+TIMEOUT = 60.0  # seconds; 4,096 prefixes take 0.1 s
+ELEMENTS_MOST = 200  # of one command; nft 1.1.3 fails to delete some thousands at once ("No buffer space available")
+TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
+PROTOCOLS = {4: "ip", 6: "ip6"}
+
+
+class Element(NamedTuple):
+    """One element of a set; ``packets`` is None where the set counts nothing."""
+
+    interval: prefixes.Interval
+    ours: bool
+    packets: int | None
+
+
+class State(NamedTuple):
+    """One place as it is now. ``found`` is False where its table, set or chain is missing.
+
+    ``ports`` and ``jumps`` (handles) are those of our own chain; ``chain`` says whether that one exists, ``whole`` whether it
+    is exactly as we made it and is jumped to from the place's chain.
+    """
+
+    found: bool
+    elements: dict  # IP version: Elements, of the versions that have a set here
+    sets: dict  # IP version: the set as nft describes it, its elements left out
+    chain: bool = False
+    whole: bool = True
+    ports: tuple = ()
+    jumps: tuple = ()
+
+    def own(self):
+        """Our prefixes here, as text."""
+        ours = [one.interval for elements in self.elements.values() for one in elements if one.ours]
+        return [text for interval in sorted(ours) for text in prefixes.prefixes_of(interval)]
+
+    def others(self):
+        return [one.interval for elements in self.elements.values() for one in elements if not one.ours]
+
+    def value(self, place):
+        """What a switch compares and brings back: JSON, None where our chain is not there."""
+        if place.way == "named_set":
+            return {"prefixes": self.own()}
+        return (
+            dict({"prefixes": self.own(), "ports": list(self.ports)}, **({} if self.whole else {"damaged": True}))
+            if self.chain
+            else None
+        )
+
+
+def list_table(place):
+    """The objects of a place's table, a list; None where there is none. Raises CommandFailed."""
+    try:
+        listed = run([*NFT, "-j", "list", "table", place.family, place.table], timeout=TIMEOUT)
+    except CommandFailed as exc:
+        if "No such file or directory" in str(exc) and exc.details.get("code") == 1:
+            return None
+        raise
+    return json.loads(listed.decode("utf-8"))["nftables"]
+
+
+def read(place, table=None):
+    """The State of a place; ``table`` is its table's objects where they were listed before."""
+    table = list_table(place) if table is None else table
+    kinds: dict[str, list] = {"set": [], "chain": [], "rule": []}
+    for item in table or ():
+        for kind, found in kinds.items():
+            if kind in item:
+                found.append(item[kind])
+    named = {one["name"]: one for one in kinds["set"]}
+    sets = {version: named[name] for version in (4, 6) for name in [place.set_of(version)] if name in named}
+    elements = {version: _elements(found, version) for version, found in sets.items()}
+    plain = {version: {key: value for key, value in found.items() if key != "elem"} for version, found in sets.items()}
+    if place.way == "named_set":
+        wanted = [version for version in (4, 6) if place.set_of(version)]
+        return State(all(version in sets for version in wanted), elements, plain)
+    chains = {one["name"] for one in kinds["chain"]}
+    jumps = [rule for rule in kinds["rule"] if {"jump": {"target": place.own_chain}} in rule["expr"]]
+    rules = [rule["expr"] for rule in kinds["rule"] if rule["chain"] == place.own_chain]
+    ports = _ports_of(rules)
+    return State(
+        found=place.chain in chains,
+        elements=elements,
+        sets=plain,
+        chain=place.own_chain in chains,
+        whole=_normal(rules) == _normal(_expected(place, ports))
+        and any(rule["chain"] == place.chain for rule in jumps)
+        and all(version in sets for version in (4, 6) if place.set_of(version)),
+        ports=ports,
+        jumps=tuple((rule["chain"], rule["handle"]) for rule in jumps),
+    )
+
+
+def move(place, now, wanted, lock=None):
+    """One transaction that brings a place from the State ``now`` to the value ``wanted``. Raises CommandFailed."""
+    text = commands(place, now, wanted)
+    if text:
+        run([*NFT, "-f", "-"], stdin=text.encode("ascii"), timeout=TIMEOUT, lock=lock)
+
+
+def commands(place, now, wanted):
+    """The text of that transaction; empty where there is nothing to do."""
+    if place.way == "managed_chain" and wanted is None:
+        return "".join(line + "\n" for line in _removal(place, now)) if now.chain or now.sets else ""
+    lines = []
+    if place.way == "managed_chain" and not (now.chain and now.whole and list(now.ports) == wanted["ports"]):
+        lines += ["delete rule {0} {1} {2} handle {3}".format(place.family, place.table, *jump) for jump in now.jumps]
+        lines += frame(place, wanted["ports"])
+    own = set(now.own())
+    lines += elements(place, "delete", [text for text in sorted(own) if text not in set(wanted["prefixes"])])
+    lines += elements(place, "add", [text for text in wanted["prefixes"] if text not in own])
+    return "".join(line + "\n" for line in lines)
+
+
+def frame(place, ports):
+    """The commands that make our sets, our chain and the one jump to it; run again they change nothing but the jump."""
+    where = "{0} {1}".format(place.family, place.table)
+    lines = [
+        "add set {0} {1} {{ type {2}; flags interval; counter; }}".format(where, place.set_of(version), TYPES[version])
+        for version in (4, 6)
+        if place.set_of(version)
+    ]
+    lines += ["add chain {0} {1}".format(where, place.own_chain), "flush chain {0} {1}".format(where, place.own_chain)]
+    numbers = ", ".join(map(str, ports))
+    for version, direction in _directions(place):
+        way = "daddr" if direction == "dport" else "saddr"
+        state = "" if direction == "dport" else "ct state established "
+        lines.append(
+            'add rule {0} {1} {2} {3} @{4} tcp {5} {{ {6} }} {7}accept comment "{8}"'.format(
+                where, place.own_chain, PROTOCOLS[version], way, place.set_of(version), direction, numbers, state, MARK
+            )
+        )
+    return [*lines, 'insert rule {0} {1} jump {2} comment "{3}"'.format(where, place.chain, place.own_chain, MARK)]
+
+
+def elements(place, verb, texts):
+    """Commands that add or delete elements, each of a bearable size."""
+    lines = []
+    suffix = ' comment "{0}"'.format(MARK) if verb == "add" else ""
+    for version in (4, 6):
+        mine = [text + suffix for text in texts if (":" in text) == (version == 6)]
+        for start in range(0, len(mine), ELEMENTS_MOST):
+            batch = ", ".join(mine[start : start + ELEMENTS_MOST])
+            lines.append(
+                "{0} element {1} {2} {3} {{ {4} }}".format(verb, place.family, place.table, place.set_of(version), batch)
+            )
+    return lines
+
+
+def _removal(place, now):
+    where = "{0} {1}".format(place.family, place.table)
+    lines = ["delete rule {0} {1} handle {2}".format(where, *jump) for jump in now.jumps]
+    if now.chain:
+        lines += ["flush chain {0} {1}".format(where, place.own_chain), "delete chain {0} {1}".format(where, place.own_chain)]
+    return lines + ["delete set {0} {1}".format(where, place.set_of(version)) for version in sorted(now.sets)]
+
+
+def _directions(place):
+    """(IP version, port field) of each rule of our chain: what goes out, and on the forward path what comes back."""
+    fields = ("dport", "sport") if place.path == "forward" else ("dport",)
+    return [(version, field) for version in (4, 6) if place.set_of(version) for field in fields]
+
+
+def _expected(place, ports):
+    """Our rules' expressions as nft lists them."""
+    rules = []
+    for version, field in _directions(place):
+        way = "daddr" if field == "dport" else "saddr"
+        rule = [_match({"payload": {"protocol": PROTOCOLS[version], "field": way}}, "@" + place.set_of(version))]
+        rule.append(_match({"payload": {"protocol": "tcp", "field": field}}, {"set": list(ports)}))
+        if field == "sport":
+            rule.append(_match({"ct": {"key": "state"}}, "established", "in"))
+        rules.append([*rule, {"accept": None}])
+    return rules
+
+
+def _match(left, right, op="=="):
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def _normal(rules):
+    """Rules as comparable text; nft 0.9.8 writes a set of one port as a set, later ones as a number."""
+    return re.sub(r'{"set": \[(\d+)\]}', r"\1", json.dumps(rules, sort_keys=True))
+
+
+def _ports_of(rules):
+    """The ports of the first rule of our chain, or none."""
+    for expression in rules[0] if rules else ():
+        match = expression.get("match", {})
+        if match.get("left") == {"payload": {"protocol": "tcp", "field": "dport"}}:
+            right = match["right"]
+            ports = right.get("set", ()) if isinstance(right, dict) else (right,)
+            return tuple(sorted(port for port in ports if isinstance(port, int)))
+    return ()
+
+
+def _elements(found, version):
+    """A set's Elements; empty for a set whose elements are no addresses, which is refused by its type."""
+    listed = []
+    for item in found.get("elem", ()):
+        detail = item.get("elem", {}) if isinstance(item, dict) else {}
+        interval = _interval(detail.get("val", item), version)
+        if interval:
+            packets = detail.get("counter", {}).get("packets")
+            listed.append(Element(interval, detail.get("comment") == MARK, packets))
+    return listed
+
+
+def _interval(value, version):
+    if isinstance(value, str):
+        value = {"prefix": {"addr": value, "len": prefixes.BITS[version]}} if value[:1].isalnum() or value[:1] == ":" else {}
+    if "prefix" in value:
+        return prefixes.parse("{addr}/{len}".format(**value["prefix"]))
+    if "range" in value:
+        first, last = map(prefixes.parse, value["range"])
+        return prefixes.Interval(version, first.first, last.last)
+    return None
+
+
+def changed(place):
+    """The error for a place that somebody else has changed."""
+    return ApplyFailed("{0} changed since it was looked at; start again".format(place.label), path=place.label)
+
+
+__all__ = ("MARK", "Element", "State", "changed", "commands", "elements", "frame", "list_table", "move", "read")

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Switches: to a ruleset what an edit is to a file. Data in ``change.json``, walked forward and backward by this one file.
+
+It runs in the program that reverts a change without the run that made it. Walking is idempotent and looks first: forward it
+fails where somebody else has changed the place, backward it leaves that alone and tells.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import nft, prefixes
+from .document import place_of
+
+# Whoever reads a place and moves it in one transaction of its tool
+KINDS = {"nftables": nft}
+
+
+class Switch(NamedTuple):
+    """One place, as it was and as it will be: {"prefixes", "ports"}, or None where our chain is not there."""
+
+    kind: str
+    place: dict
+    before: object
+    after: object
+
+    def as_dict(self):
+        return self._asdict()
+
+    def inverted(self):
+        return Switch(self.kind, self.place, self.after, self.before)
+
+
+def walk_forward(switches, lock=None):
+    """Take every switch; raises ApplyFailed at the first place that is neither before nor after, and CommandFailed."""
+    for switch in switches:
+        if not take(switch, lock):
+            raise nft.changed(place_of(switch.place))
+
+
+def take(switch, lock=None):
+    """Bring one place from before to after; False when it is neither."""
+    tool, place = KINDS[switch.kind], place_of(switch.place)
+    now = tool.read(place)
+    if now.found and now.value(place) == switch.after:
+        return True
+    if not now.found or now.value(place) != switch.before:
+        return False
+    tool.move(place, now, switch.after, lock)
+    return True
+
+
+def stands(switch):
+    """Whether a place is as the switch leaves it, read back from the tool."""
+    place = place_of(switch.place)
+    now = KINDS[switch.kind].read(place)
+    return now.found and now.value(place) == switch.after
+
+
+def walk_backward(switches, lock=None):
+    """Take every switch back as far as it is still ours; the places where somebody else was meanwhile, a list."""
+    return [place_of(switch.place).label for switch in reversed(switches) if not _take_back(switch, lock)]
+
+
+def _take_back(switch, lock):
+    """False when something was left as it is."""
+    tool, place = KINDS[switch.kind], place_of(switch.place)
+    now = tool.read(place)
+    if switch.before is None:
+        tool.move(place, now, None, lock)  # chain and sets bear our name; the place's own chain may be gone
+        return switch.after == now.value(place) or now.value(place) is None
+    if not now.found or now.value(place) is None:
+        return False
+    was, became = set(switch.before["prefixes"]), set((switch.after or {"prefixes": ()})["prefixes"])
+    own, others = set(now.own()), now.others()
+    back = {text for text in was - became - own if not prefixes.overlapping(prefixes.parse(text), others)}
+    target = dict(switch.before, prefixes=_ordered((own - (became - was)) | back))
+    target.pop("damaged", None)
+    tool.move(place, now, target, lock)
+    return set(target["prefixes"]) == was
+
+
+def _ordered(texts):
+    return sorted(texts, key=prefixes.parse)
+
+
+__all__ = ("KINDS", "Switch", "stands", "take", "walk_backward", "walk_forward")

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: Rootwave contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Pure: which of a place's prefixes a phase wants to be ours.
+
+Only what was not covered is added and owned, piece by piece: a new prefix around elements of ours becomes what is missing of
+it. So stage only adds and retire only deletes, which every nft can do in one transaction; 0.9.8 cannot replace an element by one
+around it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import prefixes
+
+
+class Wanted(NamedTuple):
+    """Intervals. ``overlaps`` are (prefix, foreign element) that cannot be, ``missing`` is what retire needs staged.
+
+    ``foreign`` is what of the old ones the administrator's own elements still admit.
+    """
+
+    add: tuple = ()
+    delete: tuple = ()
+    overlaps: tuple = ()
+    missing: tuple = ()
+    foreign: tuple = ()
+
+
+def stage(new, old, own, others):
+    """Every new and old Interval is admitted; new ones first, so that retire finds what only the old ones need apart."""
+    news = prefixes.distinct(new)
+    foreign, free, overlaps = prefixes.Cover(others), [], []
+    for one in news + prefixes.subtract(prefixes.distinct(old), news):
+        if not foreign.meeting(one):
+            free.append(one)
+        elif not foreign.holds(one):
+            overlaps.append((one, prefixes.overlapping(one, others)[0]))
+    return Wanted(add=tuple(prefixes.subtract(free, own)), overlaps=tuple(overlaps))
+
+
+def retire(new, old, own, others):
+    """What of our own only the old ones need goes; what new ones it covered is added again."""
+    news = prefixes.distinct(new)
+    gone = prefixes.Cover(prefixes.subtract(prefixes.distinct(old), news))
+    delete = [one for one in own if gone.meeting(one)]
+    stay = [one for one in own if not gone.meeting(one)]
+    cut = prefixes.Cover(delete)
+    add = prefixes.subtract([one for one in news if cut.meeting(one)], stay + others)
+    return Wanted(
+        add=tuple(add),
+        delete=tuple(delete),
+        missing=tuple(prefixes.subtract(news, own + others)),
+        foreign=tuple(one for one in others if gone.meeting(one)),
+    )
+
+
+__all__ = ("Wanted", "retire", "stage")

@@ -1,0 +1,158 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gateways behind a default-drop egress filter of an administrator, in nftables, for the tests of allowlists."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from ansible_collections.rootwave.iot.plugins.filter.desired import desired
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
+from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
+
+from lab import config, hub_client, network
+from lab.tools import run
+from tests.system.fleet import ANSIBLE, PLAYBOOKS, RUN_MOST, Fleet, environment
+
+CORE = config.ROOT / "plugins" / "module_utils" / "gateway"
+SCRIPT = config.ROOT / "tests" / "system" / "on_gateway_phase.py"
+SET = {"path": "output", "backend": "nftables", "way": "named_set", "family": "inet", "table": "filter", "set4": "hubs"}
+CHAIN = {"path": "output", "backend": "nftables", "way": "managed_chain", "family": "inet", "table": "filter", "chain": "output"}
+INCLUDE = 'include "/etc/nftables.d/*.nft"\n'
+CONF = """\
+#!/usr/sbin/nft -f
+flush ruleset
+table inet filter {{
+  set hubs {{ type ipv4_addr; {flags} elements = {{ {elements} }} }}
+  set banned {{ type ipv4_addr; flags timeout; elements = {{ 198.51.100.7 timeout 1d }} }}
+  chain output {{
+    type filter hook output priority 0; policy drop;
+    oif "lo" accept comment "loopback"
+    {established}
+    meta l4proto {{ tcp, udp }} th dport 53 accept
+    meta l4proto icmp accept
+    {hub}
+  }}
+}}
+table inet f2b-table {{
+  set addr-set-sshd {{ type ipv4_addr; elements = {{ 203.0.113.9 }} }}
+  chain f2b-chain {{
+    type filter hook input priority -1;
+    tcp dport 22 ip saddr @addr-set-sshd reject
+  }}
+}}
+"""
+RULES = {
+    "elements": "192.0.2.44",
+    "flags": "flags interval; counter;",
+    "established": "ct state established,related accept",
+    "hub": "ip daddr @hubs tcp dport { 443, 8883 } counter accept",
+}
+
+
+class Site(Fleet):
+    """A Fleet whose gateways filter; every run is one phase by the core on one gateway."""
+
+    def both_addresses(self):
+        """The hub listens at its old and its new address; its names still lead to the old one."""
+        asked = {"hub": config.HUB, "chain": "v1", "listen": [self.lab.old_address, self.lab.new_address]}
+        hub_client.ask(self.lab, "cutover", asked)
+
+    def move_hub(self):
+        """Its names lead to the new address; the old one still answers."""
+        names = {name: [self.lab.new_address] for name in self.lab.names if self.lab.names[name] == [self.lab.old_address]}
+        network.set_names(self.lab, {**self.lab.names, **names})
+
+    def filter(self, name, include=INCLUDE, extra="", **changes):
+        """The administrator's configuration, loaded by the service and at each boot; by itself it admits the old address."""
+        old = f"{self.lab.old_address}, {RULES['elements']}"
+        text = CONF.format(**{**RULES, "elements": old, **changes}) + extra + include
+        script = (
+            "mkdir -p /etc/nftables.d && cat > /etc/nftables.conf && systemctl -q enable nftables && systemctl restart nftables"
+        )
+        self.alter(name, "sh", "-c", script, stdin=text.encode())
+
+    def document(self, phase, places, new=None, old=None, anchors=False, **changes):
+        campaign = load(str(self.campaign(["trio"])))
+        endpoints = [{"host": config.HUB, "port": 8883, "role": "hub"}]
+        asked = desired(campaign, phase, endpoints, **({"undo": changes.pop("undo")} if "undo" in changes else {}))
+        new = [self.lab.new_address] if new is None else new
+        old = [self.lab.old_address] if old is None else old
+        section = {
+            "new": [{"prefix": text, "source": "test"} for text in new],
+            "old": [{"prefix": text, "source": "test"} for text in old],
+            "private": True,
+            "quiet_period": 0,
+            "places": list(places),
+        }
+        if not anchors:
+            asked.update(present=[], absent=[])
+        section.update(changes.pop("section", {}))
+        return {**asked, "allowlist": section, **changes}
+
+    def ask(self, name, **asked):
+        """A report of the core, or None when it was killed."""
+        container = self.lab.container(self.gateways[name])
+        if self.execute(name, "test", "-e", "/core/phase.py").returncode != 0:
+            self.alter(name, "mkdir", "-p", "/core")
+            run(["podman", "cp", str(CORE), f"{container}:/core/"])
+            run(["podman", "cp", str(SCRIPT), f"{container}:/core/phase.py"])
+        done = self.execute(name, "python3", "/core/phase.py", "/core", stdin=json.dumps(asked).encode())
+        if asked.get("kill_at"):
+            assert done.returncode == 137, done.stderr.decode()
+            return None
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def phase(self, name, phase, *places, **changes):
+        extra = {key: changes.pop(key) for key in ("dry_run", "kill_at") if key in changes}
+        return self.ask(name, document=self.document(phase, places, **changes), **extra)
+
+    def over_ssh(self, name, document, *args):
+        """The module itself over SSH, action plugin and all; (exit code, output)."""
+        asked, playbook = self.folder / "desired.json", self.folder / "phase.yml"
+        asked.write_text(json.dumps(document))
+        task = {
+            "rootwave.iot.gateway": {
+                "desired": f"{{{{ lookup('ansible.builtin.file', '{asked}') | from_json }}}}",
+                "now": "{{ now().timestamp() | int }}",
+                "wave": "trio",
+                "gate": gate_token(document["digest"], document["phase"], "trio"),
+            }
+        }
+        playbook.write_text(json.dumps([{"hosts": name, "gather_facts": False, "tasks": [task]}]))
+        settings = environment({"ANSIBLE_COLLECTIONS_PATH": str(PLAYBOOKS / "collections")})
+        argv = [str(ANSIBLE), str(playbook), "-i", str(self.inventory()), *args]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=RUN_MOST, env=settings)
+        return done.returncode, done.stdout + done.stderr
+
+    def staged(self, name, *places, **changes):
+        """Staged and committed."""
+        report = self.phase(name, "stage", *places, **changes)
+        assert (report["outcome"], report["revert"]) == ("pending", "armed"), report
+        assert self.ask(name, commit=report["pending"])["outcome"] == "done"
+        return report
+
+    def reaches(self, name, address) -> bool:
+        """A real connection, by a foreign program."""
+        argv = ("timeout", "4", "bash", "-c", f"exec 3<>/dev/tcp/{address}/8883")
+        return self.execute(name, *argv).returncode == 0
+
+    def rules(self, name) -> str:
+        """What nft lists as text, counters and remaining times taken out."""
+        script = r"nft list ruleset | sed -E 's/packets [0-9]+ bytes [0-9]+/packets N/g; s/expires [0-9a-z]+/expires T/'"
+        return self.execute(name, "sh", "-c", script).stdout.decode()
+
+    def ours(self, name) -> str:
+        return self.execute(name, "sh", "-c", "cat /etc/nftables.d/* 2>/dev/null").stdout.decode()
+
+    def pending(self, name) -> bool:
+        return bool(self.execute(name, "sh", "-c", "ls /var/lib/rootwave/pending").stdout.strip())
+
+    def reboot(self, name):
+        run(["podman", "restart", "--time", "0", self.lab.container(self.gateways[name])])
+        container = self.lab.container(self.gateways[name])
+        subprocess.run(
+            ["podman", "exec", container, "systemctl", "is-system-running", "--wait"], check=False, capture_output=True
+        )

@@ -1,0 +1,282 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Allowlists on real gateways behind a default-drop egress filter: nft 0.9.8, 1.0.6 and 1.1.3."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lab import commands, config
+from tests.system.allowlist_site import CHAIN, SET, Site
+from tests.system.fleet import wait_until
+
+NAME = "nft" + os.environ.get("PYTEST_XDIST_WORKER", "")
+EACH = ["gw-01", "gw-02", "gw-03"]  # Debian 11, 12, 13
+WAYS = {"named_set": SET, "managed_chain": CHAIN}
+
+
+@pytest.fixture(scope="module")
+def small_lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inventory")
+    if config.load(NAME) is not None:
+        commands.down(NAME, folder)
+    yield commands.up(NAME, {"trio": 3}, folder)
+    commands.down(NAME, folder)
+
+
+@pytest.fixture
+def site(small_lab, tmp_path):
+    fresh = Site(small_lab, tmp_path)
+    fresh.hub_as_new()
+    fresh.renew()
+    fresh.both_addresses()
+    return fresh
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", EACH)
+def test_stage_commit_reboot_retire_revert(site, name, way):
+    """The whole way, with what boots in between. Nothing that is not ours changes, at any time."""
+    new, old = site.lab.new_address, site.lab.old_address
+    place = WAYS[way]
+    site.filter(name)
+    before = site.rules(name)
+    assert not site.reaches(name, new), "the filter filters nothing"
+    assert site.reaches(name, old)
+    planned = site.phase(name, "stage", place, dry_run=True)
+    assert planned["outcome"] == "planned", planned
+    assert site.rules(name) == before
+    report = site.phase(name, "stage", place)
+    assert report["plan"] == planned["plan"]
+    assert (report["outcome"], report["revert"]) == ("pending", "armed"), report
+    assert site.reaches(name, new)
+    site.ask(name, commit=report["pending"])
+    site.reboot(name)
+    assert site.reaches(name, new), "lost at the reboot"
+    again = site.phase(name, "stage", place)
+    assert (again["outcome"], again["changed"], again["ran"]) == (
+        "done",
+        False,
+        [["nft", "-j", "list", "table", "inet", "filter"]],
+    )
+    undone = site.phase(name, "revert", place, undo="stage")
+    assert undone["outcome"] == "pending", undone
+    site.ask(name, commit=undone["pending"])
+    assert site.rules(name) == before
+    assert site.ours(name) == ""
+    assert not site.reaches(name, new)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_retire_takes_out_what_only_the_old_ones_needed(site, name):
+    """Old addresses that stage let in go when the hub has moved; what traffic they had decides when."""
+    new, old = site.lab.new_address, site.lab.old_address
+    site.filter(name, elements="192.0.2.44")  # not even the hub's present address: the campaign's old list lets it in
+    site.staged(name, CHAIN)
+    assert site.reaches(name, old)
+    refused = site.phase(name, "retire", CHAIN)
+    assert "allowlist-unproven" in [one["id"] for one in refused["blockers"]], refused["blockers"]
+    site.move_hub()
+    site.alter(name, "systemctl", "restart", "lab-client")
+    noisy = site.phase(name, "retire", CHAIN, section={"quiet_period": 3600})
+    assert [one["id"] for one in noisy["blockers"]] == ["allowlist-traffic"], noisy["blockers"]
+    report = noisy
+    for _each in range(5):  # the old session's last packets
+        if "allowlist-traffic" in [one["id"] for one in report["blockers"]]:
+            report = site.phase(name, "retire", CHAIN)
+    assert report["outcome"] == "pending", report
+    (taken,) = [change for change in report["plan"] if change["action"] == "take-out"]
+    assert taken["prefixes"] == [old + "/32"] and taken["packets"][0] > 0, taken
+    site.ask(name, commit=report["pending"])
+    assert (site.reaches(name, new), site.reaches(name, old)) == (True, False)
+    undone = site.phase(name, "revert", CHAIN, undo="retire")
+    assert undone["outcome"] == "pending", undone
+    assert site.reaches(name, old)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_the_module_commits_over_a_fresh_connection(site, name):
+    """Whatever ``confirm`` says. Anchors and addresses in one task, shown by --check --diff before."""
+    site.filter(name)
+    before = site.rules(name)
+    document = site.document("stage", [SET], anchors=True, confirm="auto")
+    code, output = site.over_ssh(name, document, "--check", "--diff")
+    assert (code, site.rules(name)) == (0, before), output
+    assert f"+{site.lab.new_address}/32" in output and "allowlist output: inet filter @hubs" in output, output
+    code, output = site.over_ssh(name, document)
+    assert code == 0, output
+    report = site.report(name)
+    assert (report["outcome"], report["revert"], {change["store"] for change in report["plan"]}) == (
+        "done",
+        "committed",
+        {"system", "allowlist"},
+    )
+    assert not site.pending(name)
+    assert site.reaches(name, site.lab.new_address)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_bad_allowlist_that_cuts_ssh_reverts_by_itself(site, name):
+    """The place that was named is a set of what is dropped, and the control node's address comes into it."""
+    dropping = "meta l4proto udp th dport 53 accept\n ip daddr @hubs drop\n ct state established,related accept"
+    site.filter(name, elements="192.0.2.44", established=dropping, hub="accept")
+    before = site.rules(name)
+    new = [site.lab.dns_address, site.lab.new_address]  # the name server of the lab is where ansible runs
+    code, output = site.over_ssh(name, site.document("stage", [SET], new=new, old=[], confirm_within=10))
+    assert code != 0, output
+    assert "not confirmed, so it reverts by itself" in output, output
+    wait_until(lambda: not site.pending(name), "the revert")
+    assert (site.rules(name), site.ours(name)) == (before, "")
+    assert site.report(name)["outcome"] == "reverted"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_without_a_commit_it_reverts_by_itself(site, way):
+    site.filter("gw-01")
+    before = site.rules("gw-01")
+    report = site.phase("gw-01", "stage", WAYS[way], confirm_within=10)
+    assert report["outcome"] == "pending"
+    wait_until(lambda: not site.pending("gw-01"), "the revert")
+    assert (site.rules("gw-01"), site.ours("gw-01")) == (before, "")
+    late = site.ask("gw-01", commit=report["pending"])
+    assert "reverted already" in late["error"]
+
+
+@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("way", WAYS)
+def test_reboot_while_pending(site, name, way):
+    site.filter(name)
+    before = site.rules(name)
+    assert site.phase(name, "stage", WAYS[way], confirm_within=3600)["outcome"] == "pending"
+    site.reboot(name)
+    wait_until(lambda: not site.pending(name), "the revert at boot")
+    assert (site.rules(name), site.ours(name)) == (before, "")
+
+
+@pytest.mark.parametrize("step", ["planned", "rehearsed", "armed", "applied", "proved"])
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_at_a_step(site, way, step):
+    """Old or new, never half: the next run ends what the killed one left, and so does the armed revert program."""
+    site.filter("gw-02")
+    before = site.rules("gw-02")
+    site.phase("gw-02", "stage", WAYS[way], kill_at=step)
+    site.execute("gw-02", "sh", "-c", "for one in /var/lib/rootwave/pending/*; do [ -d $one ] && python3 -I $one; done")
+    assert (site.rules("gw-02"), site.ours("gw-02"), site.pending("gw-02")) == (before, "", False)
+    site.phase("gw-02", "stage", WAYS[way], kill_at=step)
+    assert site.staged("gw-02", WAYS[way])["outcome"] == "pending"
+    assert site.reaches("gw-02", site.lab.new_address)
+
+
+def test_disk_full_while_persisting(site):
+    site.filter("gw-03")
+    site.alter_mounts(
+        "gw-03", "mount -t tmpfs -o size=16k tmpfs /etc/nftables.d && dd if=/dev/zero of=/etc/nftables.d/.full bs=1k || true"
+    )
+    before = site.rules("gw-03")
+    report = site.phase("gw-03", "stage", SET)
+    assert report["outcome"] == "reverted", report
+    assert "No space left" in report["error"]
+    assert (site.rules("gw-03"), site.ours("gw-03")) == (before, "")
+
+
+def test_somebody_else_changes_it_while_ours_is_pending(site):
+    """Their element stays, ours goes."""
+    site.filter("gw-01")
+    report = site.phase("gw-01", "stage", SET)
+    site.alter("gw-01", "nft", "add element inet filter hubs { 198.51.100.0/24 }")
+    ended = site.ask("gw-01", commit=report["pending"], state="reverted")
+    assert ended["outcome"] == "reverted"
+    assert "198.51.100.0/24" in site.rules("gw-01")
+    assert site.lab.new_address not in site.rules("gw-01")
+
+
+def test_the_service_stopped_while_ours_is_pending(site):
+    """Its stop empties the ruleset; the revert has nothing to take back, says so, and ends all the same."""
+    site.filter("gw-01")
+    report = site.phase("gw-01", "stage", CHAIN)
+    site.alter("gw-01", "systemctl", "stop", "nftables")
+    assert site.ask("gw-01", commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert (site.rules("gw-01"), site.ours("gw-01"), site.pending("gw-01")) == ("", "", False)
+
+
+def test_a_gateway_behind_its_own_filter_is_rescued(site):
+    """The hub has moved, only the allowlist knows: what the rehearsal cannot reach is proved after apply."""
+    site.filter("gw-02")
+    site.move_hub()
+    report = site.phase("gw-02", "stage", CHAIN)
+    assert report["outcome"] == "pending", report
+    assert site.reaches("gw-02", site.lab.new_address)
+
+
+def test_an_endpoint_that_stays_unreachable_reverts_at_once(site):
+    """Rehearsal lets it pass, for its address is to be admitted; nobody listens there on our ports."""
+    site.filter("gw-02")
+    before = site.rules("gw-02")
+    site.move_hub()
+    report = site.phase("gw-02", "stage", CHAIN, section={"ports": [443]})
+    assert report["outcome"] == "reverted", report
+    assert (site.rules("gw-02"), site.ours("gw-02")) == (before, "")
+
+
+@pytest.mark.parametrize("count", [510, 2000])
+@pytest.mark.parametrize("name", EACH)
+def test_many_prefixes_in_one_transaction(site, name, count):
+    new = [f"20.{number // 250}.{number % 250}.0/25" for number in range(count - 1)] + [site.lab.new_address]
+    site.filter(name)
+    before = site.rules(name)
+    report = site.phase(name, "stage", SET, new=new)
+    assert report["outcome"] == "pending", report
+    assert site.rules(name).count('comment "rootwave"') == count
+    assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert site.rules(name) == before
+
+
+OTHER = "table inet other {\n chain out {\n type filter hook output priority 5; policy drop;\n accept\n }\n}\n"
+REFUSALS = {
+    "allowlist-place": [
+        ({}, {"places": []}),
+        ({}, {"places": [{**CHAIN, "chain": "egress"}]}),
+        ({"hub": "accept"}, {"places": [SET]}),
+        ({}, {"places": [{"path": "output", "backend": "none"}]}),
+    ],
+    "allowlist-empty": [({}, {"new": []})],
+    "allowlist-missing-set": [({}, {"places": [{**SET, "set4": "hub"}]}), ({}, {"places": [{**SET, "table": "egress"}]})],
+    "allowlist-set-type": [({}, {"places": [{**SET, "set4": "banned"}]})],
+    "allowlist-overlap": [({"elements": "10.91.0.0/30, 40.74.0.5"}, {"new": [{"prefix": "40.74.0.0/16", "source": "test"}]})],
+    "allowlist-auto-merge": [({"flags": "flags interval; auto-merge;"}, {})],
+    "allowlist-not-persistent": [({"include": ""}, {}), ({"include": 'include "/etc/nowhere/*.nft"\n'}, {})],
+    "allowlist-two-backends": [({"extra": OTHER}, {})],
+}
+
+
+@pytest.mark.parametrize(
+    "blocker, spoil",
+    [
+        ("allowlist-ruleset", "echo 'table inet {' >> /etc/nftables.conf"),
+        ("allowlist-tool", "mv /usr/sbin/nft /usr/sbin/nft.away"),
+        ("allowlist-not-persistent", "systemctl -q disable nftables"),
+        ("allowlist-not-persistent", "sed -i '/^include/d; 2i include \"/etc/nftables.d/*.nft\"' /etc/nftables.conf"),
+    ],
+    ids=["does not load", "no nft", "not enabled", "included before the table"],
+)
+def test_refused_for_what_is_around(site, blocker, spoil):
+    site.filter("gw-03")
+    before = site.rules("gw-03")
+    site.alter("gw-03", "sh", "-c", spoil)
+    report = site.phase("gw-03", "stage", CHAIN)
+    assert (report["outcome"], [one["id"] for one in report["blockers"]]) == ("refused", [blocker]), report
+    site.execute("gw-03", "mv", "/usr/sbin/nft.away", "/usr/sbin/nft")
+    assert (site.rules("gw-03"), site.ours("gw-03"), site.pending("gw-03")) == (before, "", False)
+
+
+@pytest.mark.parametrize("blocker, number", [(key, number) for key, cases in REFUSALS.items() for number in range(len(cases))])
+def test_refused_and_nothing_touched(site, blocker, number):
+    changes, section = REFUSALS[blocker][number]
+    site.filter("gw-02", **changes)
+    before = site.rules("gw-02")
+    report = site.phase("gw-02", "stage", SET, section=section)
+    assert report["outcome"] == "refused", report
+    assert blocker in {one["id"] for one in report["blockers"]}, report["blockers"]
+    assert (site.rules("gw-02"), site.ours("gw-02"), site.pending("gw-02")) == (before, "", False)

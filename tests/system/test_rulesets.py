@@ -1,0 +1,57 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random rulesets in a throw-away network namespace of each image, so with nft 0.9.8, 1.0.6 and 1.1.3: ours in, and out again.
+
+ROOTWAVE_RULESETS says how many for each; the seed is fixed, ROOTWAVE_SEED changes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from lab import config, images
+
+COUNT = int(os.environ.get("ROOTWAVE_RULESETS", "40"))
+SEED = os.environ.get("ROOTWAVE_SEED", "issue 5")
+CORE = "/project/plugins/module_utils"
+SUITES = [("bullseye", "v0.9.8"), ("bookworm", "v1.0.6"), ("trixie", "v1.1.3")]
+
+
+def in_namespace(suite, *argv, rights="--cap-add=NET_ADMIN"):
+    image = images.base_image(suite)
+    images.ensure_base(suite)
+    podman = ["podman", "--runtime", images.choose_runtime(image), "run", "--rm", "--network", "none", rights]
+    podman += ["--volume", f"{config.ROOT}:/project:ro", "--env", "PYTHONDONTWRITEBYTECODE=1", *images.LIMITS, image]
+    return subprocess.run([*podman, *argv], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("suite, version", SUITES)
+def test_apply_then_revert_is_nothing(suite, version):
+    script = "/project/tests/system/on_gateway_rulesets.py"
+    done = in_namespace(suite, "python3", script, CORE, str(COUNT), SEED)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["failures"] == []
+    assert version in result["version"]
+    assert result["staged"] > COUNT // 3 and result["refused"] > 0, result
+
+
+@pytest.mark.parametrize("suite", [suite for suite, _version in SUITES])
+def test_a_container_behind_the_forward_path(suite):
+    """Real packets through a real gateway: refused without a place, not believed to be unfiltered, through after stage."""
+    script = "/project/tests/system/on_gateway_forward.py"
+    done = in_namespace(suite, "python3", script, CORE, rights="--privileged")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "unfiltered": "connected",
+        "without a place": ["allowlist-forward"],
+        "before": "",
+        "none is not believed": ["allowlist-place"],
+        "blockers": [],
+        "after": "connected",
+        "reverted": "",
+    }
