@@ -69,7 +69,9 @@ outcome:
   type: str
   sample: done
 plan:
-  description: The changes, the same in check mode.
+  description:
+    - The changes, the same in check mode.
+    - Of an allowlist the C(store) is V(allowlist) and C(place) says where; C(action) is V(admit), V(take-out), V(repair) or V(keep).
   returned: always
   type: list
   elements: dict
@@ -115,6 +117,15 @@ stores:
         digicert-global-root-g2: own
       absent:
         baltimore-cybertrust-root: []
+allowlist:
+  description: Each place that lets the hub through, with the number of prefixes that are ours and not ours; null without an allowlist.
+  returned: always
+  type: dict
+  sample:
+    places:
+      - place: "output: inet filter @hubs"
+        own: 2
+        others: 1
 pending:
   description: The id of the change that waits for its commit, or null.
   returned: always
