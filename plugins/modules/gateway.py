@@ -71,7 +71,7 @@ outcome:
 plan:
   description:
     - The changes, the same in check mode.
-    - Of an allowlist the C(store) is V(allowlist) and C(place) says where; C(action) is V(admit), V(take-out), V(repair) or V(keep).
+    - Of an allowlist the C(store) is V(allowlist), C(place) says where, C(action) is V(admit), V(take-out), V(repair) or V(keep).
   returned: always
   type: list
   elements: dict
@@ -118,7 +118,7 @@ stores:
       absent:
         baltimore-cybertrust-root: []
 allowlist:
-  description: Each place that lets the hub through, with the number of prefixes that are ours and not ours; null without an allowlist.
+  description: Each place that lets the hub through, with how many prefixes are ours and not ours; null without an allowlist.
   returned: always
   type: dict
   sample:
