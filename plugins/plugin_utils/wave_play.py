@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import time
 
@@ -85,16 +87,21 @@ def in_words(verdict):
 
 
 def resume(task_vars, campaign):
-    """The exact command, from what is known to hold no secret: playbook, inventory, campaign and the run's own two variables."""
+    """The exact command, from what is known to hold no secret: playbook, inventory, campaign and the run's own variables."""
     playbook = (context.CLIARGS.get("args") or ["the playbook"])[0]
     command = ["ansible-playbook", playbook]
     for source in task_vars.get("ansible_inventory_sources") or []:
         command += ["-i", source]
-    command += ["-e", f"rootwave_campaign={campaign['path']}"]
-    for name in ("rootwave_phase", "rootwave_wave", "rootwave_undo"):
+    command += ["-e", _variable("rootwave_campaign", campaign["path"])]
+    for name in ("rootwave_phase", "rootwave_wave", "rootwave_undo", "rootwave_late_condition"):
         if task_vars.get(name):
-            command += ["-e", f"{name}={task_vars[name]}"]
+            command += ["-e", _variable(name, task_vars[name])]
     return shlex.join(command)
+
+
+def _variable(name, value):
+    """As ``-e`` takes it whole: key=value ends at a blank, and JSON never does."""
+    return f"{name}={value}" if re.fullmatch(r"[\w./~:@+-]+", str(value)) else json.dumps({name: str(value)})
 
 
 __all__ = ("against_the_start", "asked_of", "in_words", "locate", "resume", "undone_phase")
