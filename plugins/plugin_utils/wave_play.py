@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import time
 
@@ -91,11 +93,16 @@ def resume(task_vars, campaign):
     command = ["ansible-playbook", playbook]
     for source in task_vars.get("ansible_inventory_sources") or []:
         command += ["-i", source]
-    command += ["-e", f"rootwave_campaign={campaign['path']}"]
-    for name in ("rootwave_phase", "rootwave_wave", "rootwave_undo", "rootwave_section"):
+    command += ["-e", _variable("rootwave_campaign", campaign["path"])]
+    for name in ("rootwave_phase", "rootwave_wave", "rootwave_undo", "rootwave_section", "rootwave_late_condition"):
         if task_vars.get(name):
-            command += ["-e", f"{name}={task_vars[name]}"]
+            command += ["-e", _variable(name, task_vars[name])]
     return shlex.join(command)
+
+
+def _variable(name, value):
+    """As ``-e`` takes it whole: key=value ends at a blank, and JSON never does."""
+    return f"{name}={value}" if re.fullmatch(r"[\w./~:@+-]+", str(value)) else json.dumps({name: str(value)})
 
 
 __all__ = ("against_the_start", "asked_of", "in_words", "locate", "resume", "undone_phase")

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import shlex
 from types import SimpleNamespace
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.utils import vars as ansible_vars
 from ansible_collections.rootwave.iot.plugins.action import wave_gate
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
+from ansible_collections.rootwave.iot.plugins.plugin_utils import wave_play
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import POLICY
 
 DIGEST = "d" * 64
@@ -129,3 +133,18 @@ def test_a_twin_wave_that_cannot_be_asked_about_is_inconclusive(clock):
     """What an SSH gateway would have registered is no evidence for it."""
     answer = gate(1, {"gw-1": done(held=300)}, waves=mixed("twin", "ssh"))
     assert (answer["failed"], answer["verdict"]) == (True, "inconclusive")
+
+
+def test_the_command_to_resume_with_gives_ansible_the_same_variables_again(monkeypatch):
+    """Late-comers too: without their condition nobody would give them the order, and nothing would say so."""
+    asked = {
+        "rootwave_phase": "stage",
+        "rootwave_campaign": "/srv/my campaigns/g2.yml",
+        "rootwave_late_condition": "FROM devices.modules WHERE moduleId = 'rootwave'",
+    }
+    words = shlex.split(wave_play.resume({**asked, "vault_key": "secret"}, {"path": asked["rootwave_campaign"]}))
+    given = {"args": (), "extra_vars": [words[at + 1] for at, word in enumerate(words) if word == "-e"]}
+    monkeypatch.setattr(ansible_vars.context, "CLIARGS", given)
+    monkeypatch.setattr(ansible_vars.load_extra_vars, "extra_vars", None, raising=False)
+    assert ansible_vars.load_extra_vars(DataLoader()) == asked
+    assert "secret" not in " ".join(words) and "rootwave_phase=stage" in words
