@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What deploy_agent is given, in check mode on this machine: nothing is installed. For real: tests/system/test_agent_around.py."""
+"""What deploy_agent is given, in check mode on this machine: nothing is installed. Really: tests/system/test_agent_around.py."""
 
 from __future__ import annotations
 
