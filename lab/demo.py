@@ -23,6 +23,7 @@ from .tools import LabError, say
 
 DEVICES = sum(DEVICE_GROUPS.values())
 ANSWER_MOST = 120.0  # seconds for one device to answer its orders
+INVENTORY = config.ROOT / "inventories" / "lab"
 
 
 class Story:
@@ -170,10 +171,16 @@ def as_promised(summary: dict) -> bool:
     )
 
 
+def what_next(name: str, inventory: Path) -> str:
+    """``down`` takes away the inventory too: another lab's, where it is not told which."""
+    lab, place = ".venv/bin/python -m lab", "" if inventory == INVENTORY else f" --inventory {inventory}"
+    return f"Look around: {lab} status --name {name}; end it: {lab} down --name {name}{place}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog=".venv/bin/python -m lab.demo", description=__doc__)
     parser.add_argument("--name", default="lab")
-    parser.add_argument("--inventory", type=Path, default=config.ROOT / "inventories" / "lab")
+    parser.add_argument("--inventory", type=Path, default=INVENTORY)
     parser.add_argument("--artifacts", type=Path, default=config.ROOT / "artifacts" / "demo")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
@@ -189,8 +196,7 @@ def main() -> int:
     arguments.artifacts.mkdir(parents=True, exist_ok=True)
     (arguments.artifacts / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     print(f"\n{sentence(summary)}")
-    lab = ".venv/bin/python -m lab"
-    print(f"Look around: {lab} status --name {arguments.name}; end it: {lab} down --name {arguments.name}")
+    print(what_next(arguments.name, arguments.inventory))
     return 0 if as_promised(summary) else 1
 
 

@@ -87,3 +87,8 @@ def test_who_is_stranded_is_counted():
         assert not demo.as_promised({**plan.summary(**{**good, "after": {name}}), **tampered})
     # a device that was on all the time has caught up with nothing
     assert not demo.as_promised({**plan.summary(**{**good, "moved": staged | plan.late}), **tampered})
+
+
+def test_the_command_that_ends_the_lab_names_its_inventory(tmp_path):
+    assert demo.what_next("lab", demo.INVENTORY).endswith("lab down --name lab")
+    assert demo.what_next("other", tmp_path).endswith(f"lab down --name other --inventory {tmp_path}")
