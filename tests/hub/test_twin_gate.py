@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import time
 import uuid
 from pathlib import Path
 
 import pytest
+import yaml
 from azure.iot.hub import IoTHubConfigurationManager, IoTHubRegistryManager
 
+from lab import pki
+from lab.config import ROOT
 from tests.hub.test_service_sdk import wait_for
 from tests.hub.twin_fleet import MODULE, TwinFleet
 
@@ -243,6 +247,38 @@ def test_late_comers_of_a_retirement_get_the_stage_too(fleet, waves, registry):
             lambda found: found.get("retire", {}).get("state") == "proved",
         )
     assert answers["stage"]["state"] == "proved"
+
+
+def test_a_retirement_goes_back_though_three_orders_are_too_large_for_a_twin(fleet, waves, registry):
+    """With four roots, as Azure's campaign has; what goes back is taken out of the twin first, and the stage outlives it."""
+    twin_waves(fleet)
+    campaign = yaml.safe_load(fleet.campaign_path.read_text())
+    fourth, third = fleet.folder / "fourth.pem", ROOT / "campaigns" / "anchors" / "microsoft-rsa-root-ca-2017.pem"
+    fourth.write_text(pki.make_root("Fourth root").pem)
+    for path in (third, fourth):
+        sha256 = hashlib.sha256(ssl.PEM_cert_to_DER_cert(path.read_text())).hexdigest()
+        campaign["anchors"]["present"].append({"name": path.stem, "sha256": sha256, "file": str(path)})
+    fleet.campaign_path.write_text(yaml.safe_dump(campaign))
+    undo = {"stage": None, "retire": None, "revert": "retire"}
+    orders = {phase: str(fleet.sign(phase, serial, undo[phase])) for serial, phase in enumerate(undo, 1)}
+    inventory, everybody = fleet.inventory(waves, orders=orders), waves["canary"] + waves["broad"]
+    with fleet.start(everybody):
+        for phase in ("stage", "retire"):
+            ran = fleet.play(f"{phase}_campaign", inventory)
+            assert ran.code == 0, ran.output
+        looked = fleet.order(everybody, phase="revert", path=Path(orders["revert"]), undo="retire")
+        assert looked.result["counts"]["too_large"] == 6, looked.output
+        back = fleet.play("revert_campaign", inventory, "-e", "rootwave_undo=retire")
+        assert back.code == 0 and back.output.count("gate: pass: 3 total, 3 done") == 2, back.output
+        assert "not_ok" not in back.output
+        again = fleet.play("revert_campaign", inventory, "-e", "rootwave_undo=retire")
+        assert again.code == 0 and "changed=1" not in again.output, again.output
+        for name in everybody:
+            desired = registry.get_module_twin(name, MODULE).properties.desired["rootwave"]
+            assert set(desired) == {"stage", "revert"}
+        assert "6 proved" in fleet.order(everybody, state="info").output
+        retired = fleet.play("retire_campaign", inventory)
+    assert retired.code != 0 and "sign the phase again" in retired.output, retired.output
 
 
 def test_late_comers_get_the_order_by_a_configuration(azure, fleet, waves, registry):

@@ -255,6 +255,20 @@ def test_revert_order_takes_a_phase_back(device):
     assert device.gateway.snapshot() == before
 
 
+def test_a_retirement_that_is_taken_out_for_its_revert_goes_back_also_where_it_waits(device):
+    """As revert_campaign leaves a twin: the retirement is gone, its revert is there."""
+    staged(device)
+    before = device.gateway.snapshot()
+    device.order("retire", 2)
+    assert device.do()["retire"]["state"] == "running"
+    device.order("revert", 3, undo="retire")
+    del device.section["retire"]
+    for _each in range(2):
+        found = device.do(orders.next_job(device.section, records.load(device.config.state_dir), None, 0))
+    assert (found["retire"]["state"], found["revert"]["state"], device.gateway.snapshot()) == ("reverted", "proved", before)
+    assert orders.next_job(device.section, found, None, 0) is None and device.ratchet()["serial"] == 3
+
+
 def test_revert_with_nothing_to_take_back(device):
     before = device.gateway.snapshot()
     device.order("revert", 2, undo="stage")
