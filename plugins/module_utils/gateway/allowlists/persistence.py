@@ -3,7 +3,8 @@
 """What nftables.service loads at boot, and our own files in it: one for each place.
 
 The administrator's configuration is never edited. It must include a folder, and a file of ours there holds what is ours in the
-kernel. Whether the whole still loads is rehearsed with ``nft --check`` before anything is touched.
+kernel. Whether the whole still loads is rehearsed with ``nft --check`` before anything is touched, into an empty ruleset as boot
+finds it: a table that only the kernel has now would let a file pass with which nothing at all is loaded then.
 """
 
 from __future__ import annotations
@@ -112,9 +113,10 @@ def holds(values):
 
 
 def loads(path):
-    """Why ``nft --check`` does not take a file, or an empty text."""
+    """Why nft would not take a file at boot, or an empty text."""
+    text = 'flush ruleset\ninclude "{0}"\n'.format(path)
     try:
-        run([*nft.NFT, "--check", "--file", path], timeout=nft.TIMEOUT)
+        run([*nft.NFT, "--check", "-f", "-"], stdin=text.encode("utf-8", "surrogateescape"), timeout=nft.TIMEOUT)
     except CommandFailed as exc:
         return str(exc)
     return ""
