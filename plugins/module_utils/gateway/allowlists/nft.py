@@ -12,7 +12,7 @@ import json
 import re
 from typing import NamedTuple
 
-from ..errors import ApplyFailed, CommandFailed
+from ..errors import ApplyFailed, BadInput, CommandFailed
 from ..processes import run
 from . import prefixes
 
@@ -225,14 +225,18 @@ def _elements(found, version):
 
 
 def _interval(value, version):
-    if isinstance(value, str):
-        value = {"prefix": {"addr": value, "len": prefixes.BITS[version]}} if value[:1].isalnum() or value[:1] == ":" else {}
-    if "prefix" in value:
-        return prefixes.parse("{addr}/{len}".format(**value["prefix"]))
-    if "range" in value:
-        first, last = map(prefixes.parse, value["range"])
-        return prefixes.Interval(version, first.first, last.last)
-    return None
+    """None for what is no address of this IP version: a port, an interface, a pair."""
+    if not isinstance(value, dict):
+        value = {"range": [value, value]}
+    try:
+        if "prefix" in value:
+            found = prefixes.parse("{addr}/{len}".format(**value["prefix"]))
+        else:
+            first, last = map(prefixes.parse, value.get("range") or (None, None))
+            found = first._replace(last=last.last)
+    except BadInput:
+        return None
+    return found if found.version == version else None
 
 
 def changed(place):

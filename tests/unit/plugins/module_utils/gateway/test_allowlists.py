@@ -10,10 +10,19 @@ import sys
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import allowlists, sessions, transaction
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, prefixes, switch, traffic, wanted
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import (
+    document,
+    nft,
+    nftables,
+    prefixes,
+    switch,
+    traffic,
+    wanted,
+)
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import from_document, place_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Proof
+from ansible_collections.rootwave.iot.plugins.plugin_utils import prefixes as files
 
 from .debian_gateway import wanted as desired
 from .test_sessions import ESTABLISHED, HTTPS, MQTT, V4, process
@@ -73,7 +82,7 @@ def test_a_document_without_one_imports_nothing():
         ({"new": listed("224.0.0.0/8")}, "no hub has"),
         ({"new": listed("20.1.0.0/16") * 4097}, "at most 4096"),
         ({"new": ["20.1.0.0/16"]}, "prefix and source"),
-        ({"new": [{"prefix": "20.1.0.0/16", "source": "x" * 301}]}, "short text"),
+        ({"new": [{"prefix": "20.1.0.0/16", "source": "x" * 1001}]}, "short text"),
         ({"new": {}}, "must be a list"),
         ({"places": [SET] * 9}, "at most 8"),
         ({"places": [SET, SET]}, "the same"),
@@ -98,6 +107,10 @@ def test_a_document_without_one_imports_nothing():
 def test_a_bad_section_is_named(changes, message):
     with pytest.raises(BadInput, match=message):
         desired("stage", allowlist=section(**changes))
+
+
+def test_what_an_address_file_may_hold_is_what_a_gateway_takes():
+    assert (document.PREFIXES_MOST, document.SOURCE_MOST) == (files.MOST, files.SOURCE_MOST)
 
 
 def test_private_prefixes_that_are_meant():
@@ -207,6 +220,23 @@ def test_elements_in_every_form_that_nft_lists():
     state = nft.read(place_of(SET), table)
     assert (state.own(), len(state.others()), state.found) == (["23.0.0.1/32"], 4, True)
     assert nft.read(place_of(dict(SET, set6="hubs6")), table).found is False
+
+
+@pytest.mark.parametrize(
+    "kind, elem",
+    [
+        ("inet_service", [80, {"range": [8000, 8010]}, {"elem": {"val": 443, "comment": "web"}}]),
+        ("ifname", ["eth0", "wlan0"]),
+        ("ipv6_addr", [{"prefix": {"addr": "2001:db8::1:0", "len": 112}}, "2001:db8::5"]),
+        (["ipv4_addr", "inet_service"], [{"concat": ["20.0.0.1", 53]}]),
+    ],
+)
+def test_a_set_of_something_else_is_refused_by_its_type(kind, elem):
+    """Its elements are not even looked at."""
+    place, table = place_of(SET), [{"set": {"name": "hubs", "type": kind, "flags": ["interval"], "elem": elem}}]
+    state = nft.read(place, table)
+    assert state.others() == []
+    assert [one.id for one in nftables._sets(place, state)] == ["allowlist-set-type"]
 
 
 def test_the_revert_program_has_what_a_switch_needs_and_nothing_else_has():
