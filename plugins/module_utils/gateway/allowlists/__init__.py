@@ -14,6 +14,7 @@ from . import nftables, persistence, prefixes, switch, traffic, wanted
 from .document import place_of
 
 BACKENDS = {"nftables": nftables}
+HUBS = ("hub", "dps")  # roles of the endpoints that the addresses are about
 
 
 class Firewall:
@@ -162,10 +163,7 @@ class Firewall:
         """(Blockers, Findings) of what the probes and the traffic say; what this pass saw is kept unless ``lock`` is None."""
         retiring = self.desired.phase == "retire"
         taken = any(change.action == "take-out" for change in work.plan.places)
-        cover = prefixes.Cover(self.new if retiring else self.new + self.old)
-        outside = sorted(
-            {(one.host, one.address) for one in proofs if one.address and not one.proxy and not _within(cover, one.address)}
-        )
+        outside = self._outside(proofs, self.new if retiring else self.new + self.old)
         findings = [
             Finding(
                 "outside-allowlist:" + host,
@@ -185,6 +183,13 @@ class Firewall:
             message = "{0} answers at {1}, which no new prefix holds: the old addresses are still in use".format(*outside[0])
             blockers.insert(0, Blocker("allowlist-unproven", message))
         return blockers, self.findings + findings
+
+    def _outside(self, proofs, admitted):
+        """(host, address) of endpoints that answer elsewhere. A parent gateway or a mirror is the administrator's own business,
+        as long as it does not stand on what is to go."""
+        cover, known = prefixes.Cover(admitted), prefixes.Cover(self.old)
+        asked = [one for one in proofs if one.address and not one.proxy and not _within(cover, one.address)]
+        return sorted({(one.host, one.address) for one in asked if one.role in HUBS or _within(known, one.address)})
 
     def _watch(self):
         news = prefixes.distinct(self.new)

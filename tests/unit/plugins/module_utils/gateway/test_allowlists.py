@@ -21,7 +21,7 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists im
 )
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import from_document, place_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Proof
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import PlaceChange, Plan, Proof
 from ansible_collections.rootwave.iot.plugins.plugin_utils import prefixes as files
 
 from .debian_gateway import wanted as desired
@@ -294,8 +294,29 @@ def test_an_answer_outside_is_a_finding():
     assert (blockers, [one.id for one in findings]) == ([], ["outside-allowlist:hub.example"])
 
 
+@pytest.mark.parametrize(
+    "role, address, held",
+    [
+        ("hub", "198.51.100.1", True),
+        ("dps", "22.1.2.3", True),
+        ("edge-parent", "192.168.7.1", False),
+        ("other", "198.51.100.1", False),
+        ("other", "22.1.2.3", True),
+        ("edge-parent", "20.1.2.3", False),
+    ],
+)
+def test_retire_waits_for_the_hub_and_not_for_a_parent_in_the_factory(role, address, held):
+    """Unless that one stands on an address that is to go."""
+    firewall = allowlists.Firewall(Elsewhere(), desired("retire", allowlist=section(places=[], old=listed("22.0.0.0/8"))))
+    taken = allowlists_work()._replace(plan=Plan((), (PlaceChange("output", "take-out", ("22.0.0.0/8",)),)))
+    proof = Proof("name.example", 8883, role, "bundle", "default", "ok", address=address)
+    blockers, findings = firewall.judge(taken, [proof], None)
+    assert [one.id for one in blockers] == ["allowlist-unproven"] * held
+    assert [one.id for one in findings] == ["outside-allowlist:name.example"] * held
+
+
 def allowlists_work():
-    from ansible_collections.rootwave.iot.plugins.module_utils.gateway.work import Plan, Work
+    from ansible_collections.rootwave.iot.plugins.module_utils.gateway.work import Work
 
     return Work(Plan(), (), (), frozenset(), ())
 
