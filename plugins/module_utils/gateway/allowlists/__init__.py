@@ -198,7 +198,8 @@ class Firewall:
         for one in gone:
             seen = [nftables.counted(state, one) for state, _table in self.seen.values()]
             counts[" ".join(prefixes.prefixes_of(one))] = None if None in seen else sum(seen)
-        alive, tracked = traffic.addresses_now() if gone else ([], [])
+        alive = traffic.sessions_now() if gone else []
+        tracked = traffic.tracked_now() if None in counts.values() else []
         return traffic.look(traffic.load(self.host.state_dir), counts, alive, tracked, self.host.clock())
 
 

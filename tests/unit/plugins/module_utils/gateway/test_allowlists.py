@@ -200,6 +200,25 @@ def test_traffic_by_counters_and_by_sessions():
     )
 
 
+ROWS = """\
+ipv4     2 tcp      6 431999 ESTABLISHED src=192.0.2.9 dst=40.1.1.1 sport=5 dport=8883 src=40.1.1.1 dst=192.0.2.9 [ASSURED]
+ipv4     2 tcp      6 19 TIME_WAIT src=192.0.2.9 dst=41.1.1.1 sport=6 dport=8883 src=41.1.1.1 dst=192.0.2.9 [ASSURED]
+ipv6     10 udp      17 29 src=2001:db8::9 dst=2603:1030::1 sport=7 dport=53 src=2603:1030::1 dst=2001:db8::9
+"""
+
+
+def test_connection_tracking_is_read_only_where_nothing_counts(tmp_path, monkeypatch):
+    table = tmp_path / "nf_conntrack"
+    monkeypatch.setattr(traffic, "CONNTRACK", str(table))
+    assert traffic.tracked_now() == []
+    table.write_text(ROWS)
+    assert texts(traffic.tracked_now()) == ["40.1.1.1/32", "192.0.2.9/32", "2001:db8::9/128", "2603:1030::1/128"]
+    monkeypatch.setattr(traffic, "tracked_now", lambda: pytest.fail("read in vain"))
+    firewall = allowlists.Firewall(Elsewhere(), desired("stage", allowlist=section(places=[], old=listed("22.0.0.0/8"))))
+    firewall.seen = {"place": (nft.State(True, {4: [nft.Element(parsed("22.0.0.0/8")[0], True, 7)]}, {4: {}}), [])}
+    assert firewall._watch()["22.0.0.0/8"]["packets"] == 7
+
+
 def test_names_that_end_like_the_marks_of_a_switch_stay_data():
     place = place_of(SET)
     now = nft.State(True, {4: [nft.Element(parsed("20.0.0.0/24")[0], True, None)]}, {4: {}})
