@@ -227,6 +227,37 @@ def test_names_that_end_like_the_marks_of_a_switch_stay_data():
     )
 
 
+@pytest.mark.parametrize(
+    "before, after, transactions",
+    [
+        (["20.0.0.0/25"], ["20.0.0.0/24"], 2),  # a cut is taken back
+        (["20.0.0.0/24"], ["20.0.0.0/25"], 1),  # a cut
+        (["20.0.0.0/25"], ["20.0.0.0/25", "20.0.0.128/25"], 1),
+        (["20.0.0.0/25", "2603::/32"], ["21.0.0.0/24"], 1),
+    ],
+)
+def test_an_element_comes_back_around_ours_in_two_transactions(monkeypatch, before, after, transactions):
+    """nft 0.9.8 refuses a single one, and the revert would try it for ever."""
+    held, given = set(before), []
+
+    def state(_place):
+        elements = {version: [nft.Element(one, True, None) for one in parsed(*held) if one.version == version] for version in (4, 6)}
+        return nft.State(True, elements, {4: {}, 6: {}})
+
+    def run(_argv, stdin=b"", **_rest):
+        lines = [line.split(" ", 6) for line in stdin.decode().splitlines()]
+        given.append([(line[0], line[6].strip("{ }")) for line in lines])
+        for verb, text in given[-1]:
+            names = [one.split()[0] for one in text.split(", ")]
+            held.difference_update(names) if verb == "delete" else held.update(names)
+
+    monkeypatch.setattr(nft, "read", state)
+    monkeypatch.setattr(nft, "run", run)
+    place = place_of(dict(SET, set6="hubs6"))
+    nft.move(place, state(place), {"prefixes": after})
+    assert (held, len(given)) == (set(after), transactions)
+
+
 def test_elements_in_every_form_that_nft_lists():
     elem = [
         "20.0.0.1",
