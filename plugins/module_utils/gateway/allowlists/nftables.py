@@ -55,6 +55,10 @@ def _stands_against(place, state, table):
         why = "that chain is on the {0} path".format(chains[place.chain]["hook"])
     elif chains[place.chain].get("type", "filter") != "filter":
         why = "that chain is of type {0}, which accepts nothing".format(chains[place.chain]["type"])
+    elif [chain for chain, _handle in state.jumps if chain != place.chain]:
+        why = "{0} is jumped to from chain {1}, as a place that was named before; take that back first (phase revert)".format(
+            place.own_chain, next(chain for chain, _handle in state.jumps if chain != place.chain)
+        )
     else:
         return []
     return [

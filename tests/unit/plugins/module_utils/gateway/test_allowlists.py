@@ -227,6 +227,19 @@ def test_names_that_end_like_the_marks_of_a_switch_stay_data():
     )
 
 
+@pytest.mark.parametrize("origin, blocked", [("fwd", False), ("egress", True)])
+def test_our_chain_is_not_moved_from_one_place_to_another(origin, blocked):
+    """What was jumped to from there would be shut, and a revert knows but the place that it was asked for."""
+    base = {"family": "ip", "table": "filter", "type": "filter", "hook": "forward", "policy": "drop", "prio": 0}
+    names = ("fwd", "egress", "rootwave_forward")
+    table = [{"chain": dict(base, name=name)} for name in names]
+    table += [{"rule": {"chain": origin, "handle": 9, "expr": [{"jump": {"target": "rootwave_forward"}}]}}]
+    place = place_of(CHAIN)
+    found = nftables._stands_against(place, nft.read(place, table), table)
+    assert [one.id for one in found] == ["allowlist-place"] * blocked
+    assert not blocked or "from chain egress" in found[0].detail
+
+
 @pytest.mark.parametrize(
     "before, after, transactions",
     [
