@@ -113,7 +113,8 @@ class Firewall:
             self.findings.append(_foreign(place, plan.foreign))
         value = {"prefixes": _texts(sorted(set(own) - set(plan.delete)) + list(plan.add))}
         if place.way == "managed_chain":
-            value["ports"] = list(self.asked.ports)
+            # another campaign's prefixes are behind the same rules, so ports only come
+            value["ports"] = sorted({*self.asked.ports, *(state.ports if state.whole else ())})
         return value, self._changes(place, state, plan, value), blockers
 
     def _changes(self, place, state, plan, value):

@@ -348,6 +348,15 @@ def test_sessions_of_other_namespaces_only(tmp_path):
     assert sessions.peers(str(tmp_path)) == {"192.0.2.4"}
 
 
+@pytest.mark.parametrize("whole, ports", [(True, [443, 5671, 8883]), (False, [8883])])
+@pytest.mark.parametrize("phase", ["stage", "retire"])
+def test_a_campaign_closes_no_port_of_another(phase, whole, ports):
+    """One chain serves all of them. What somebody else wrote into it is no port of ours."""
+    firewall = allowlists.Firewall(Elsewhere(), desired(phase, allowlist=section(places=[], ports=[8883])))
+    state = nft.State(True, {4: []}, {4: {}}, True, whole, (443, 5671))
+    assert firewall._asked_of(place_of(CHAIN), state)[0]["ports"] == ports
+
+
 def test_an_answer_outside_is_a_finding():
     firewall = allowlists.Firewall(Elsewhere(), desired("assess", allowlist=section(places=[])))
     proofs = [
