@@ -25,6 +25,7 @@ UNIT = "nftables.service"
 USUAL = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")  # Debian, RHEL
 ENABLED = "/etc/systemd/system/*.wants/" + UNIT
 INCLUDE = re.compile(r"""^\s*include\s+["']([^"']+)["']\s*;?\s*$""")
+NAMES = ("rootwave-output-inet-filter-chain=x.nft", "rootwave-forward-ip-filter-set4=x.nft")  # as our files are called
 INCLUDE_FOLDER = "/etc"  # where nft looks for relative names (nft(8), -I)
 HEADER = "# Written by Rootwave: what it admits at {0}. Change the campaign, not this file.\n"
 
@@ -43,14 +44,15 @@ class Configuration:
             match = INCLUDE.match(line)
             pattern = os.path.join(INCLUDE_FOLDER, match.group(1)) if match else ""
             folder, name = os.path.split(pattern)
-            if os.path.isdir(folder) and fnmatch.fnmatchcase("rootwave-output.nft", name):
+            if os.path.isdir(folder) and all(fnmatch.fnmatchcase(ours, name) for ours in NAMES):
                 return number, pattern
         return -1, ""
 
     def file_of(self, place):
-        parts = [place.path, place.family, place.table, place.chain, place.set4, place.set6]
-        name = "rootwave-{0}.nft".format("-".join(part for part in parts if part))
-        return os.path.join(os.path.dirname(self.pattern), name)
+        """A name has no "=", so no two places share a file."""
+        parts = ["rootwave", place.path, place.family, place.table]
+        parts += ["{0}={1}".format(key, name) for key in ("chain", "set4", "set6") for name in [getattr(place, key)] if name]
+        return os.path.join(os.path.dirname(self.pattern), "-".join(parts) + ".nft")
 
     def with_files(self, future):
         """The text of the configuration as it would be read with ``future`` ({path: path that stands for it, or None})."""
