@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists im
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import from_document, place_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import PlaceChange, Plan, Proof
+from ansible_collections.rootwave.iot.plugins.plugin_utils import campaign_file
 from ansible_collections.rootwave.iot.plugins.plugin_utils import prefixes as files
 
 from .debian_gateway import wanted as desired
@@ -69,6 +71,8 @@ def test_a_document_without_one_imports_nothing():
     [
         ({"new": listed("0.0.0.0/0")}, "admits everything"),
         ({"new": listed("::/0")}, "admits everything"),
+        ({"new": listed("32.0.0.0/7")}, "wider than /8"),
+        ({"old": listed("2000::/15")}, "wider than /16"),
         ({"new": listed("10.1.0.0/16")}, "is private"),
         ({"old": listed("fd00::/8")}, "is private"),
         ({"new": listed("20.1.0.1/16")}, "right of its length"),
@@ -109,12 +113,15 @@ def test_a_bad_section_is_named(changes, message):
         desired("stage", allowlist=section(**changes))
 
 
-def test_what_an_address_file_may_hold_is_what_a_gateway_takes():
-    assert (document.PREFIXES_MOST, document.SOURCE_MOST) == (files.MOST, files.SOURCE_MOST)
+def test_what_a_campaign_may_hold_is_what_a_gateway_takes():
+    assert (document.PREFIXES_MOST, document.SOURCE_MOST, prefixes.WIDEST) == (files.MOST, files.SOURCE_MOST, files.WIDEST)
+    schema = json.loads(campaign_file.SCHEMA.read_text())["properties"]["allowlist"]["properties"]
+    assert (schema["ports"]["maxItems"], schema["places"]["maxItems"]) == (document.PORTS_MOST, document.PLACES_MOST)
+    assert schema["quiet_period"]["maximum"] <= document.QUIET_MOST
 
 
 def test_private_prefixes_that_are_meant():
-    assert from_document(section(new=listed("10.1.0.0/16", "fd00::/8"), private=True)).private
+    assert from_document(section(new=listed("10.0.0.0/8", "fd00::/16"), private=True)).private
 
 
 def chance_intervals(chance):
@@ -254,7 +261,9 @@ def test_an_element_comes_back_around_ours_in_two_transactions(monkeypatch, befo
     held, given = set(before), []
 
     def state(_place):
-        elements = {version: [nft.Element(one, True, None) for one in parsed(*held) if one.version == version] for version in (4, 6)}
+        elements = {
+            version: [nft.Element(one, True, None) for one in parsed(*held) if one.version == version] for version in (4, 6)
+        }
         return nft.State(True, elements, {4: {}, 6: {}})
 
     def run(_argv, stdin=b"", **_rest):
