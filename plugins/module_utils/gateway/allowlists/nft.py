@@ -93,7 +93,9 @@ def read(place, table=None):
         wanted = [version for version in (4, 6) if place.set_of(version)]
         return State(all(version in sets for version in wanted), elements, plain)
     chains = {one["name"] for one in kinds["chain"]}
-    jumps = [rule for rule in kinds["rule"] if {"jump": {"target": place.own_chain}} in rule["expr"]]
+    jumps = [
+        rule for rule in kinds["rule"] if rule["expr"] == [{"jump": {"target": place.own_chain}}]
+    ]  # with a condition: not ours
     rules = [rule["expr"] for rule in kinds["rule"] if rule["chain"] == place.own_chain]
     ports = _ports_of(rules)
     return State(
@@ -178,6 +180,15 @@ def elements(place, verb, texts):
     return lines
 
 
+def shut(place, now, lock=None):
+    """Where somebody else refers to our chain or sets, so that they cannot be removed: they let nothing through any more."""
+    where = "{0} {1}".format(place.family, place.table)
+    lines = ["delete rule {0} {1} handle {2}".format(where, *jump) for jump in now.jumps]
+    lines += ["flush chain {0} {1}".format(where, place.own_chain)] if now.chain else []
+    lines += ["flush set {0} {1}".format(where, place.set_of(version)) for version in sorted(now.sets)]
+    run([*NFT, "-f", "-"], stdin="".join(line + "\n" for line in lines).encode("ascii"), timeout=TIMEOUT, lock=lock)
+
+
 def _removal(place, now):
     where = "{0} {1}".format(place.family, place.table)
     lines = ["delete rule {0} {1} handle {2}".format(where, *jump) for jump in now.jumps]
@@ -257,4 +268,4 @@ def changed(place):
     return ApplyFailed("{0} changed since it was looked at; start again".format(place.label), path=place.label)
 
 
-__all__ = ("MARK", "Element", "State", "changed", "commands", "elements", "frame", "list_table", "move", "read")
+__all__ = ("MARK", "Element", "State", "changed", "commands", "elements", "frame", "list_table", "move", "read", "shut")

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, nftables
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, nftables, switch
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import place_of
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import CommandFailed
 
 from .test_allowlists import CHAIN, SET, parsed
 
@@ -94,3 +95,33 @@ def test_a_set_of_something_else_is_refused_by_its_type(kind, elem):
     state = nft.read(place, table)
     assert state.others() == []
     assert [one.id for one in nftables._sets(place, state)] == ["allowlist-set-type"]
+
+
+def test_a_jump_with_a_condition_is_somebody_elses():
+    ours, theirs = [{"jump": {"target": "rootwave_forward"}}], [{"counter": None}, {"jump": {"target": "rootwave_forward"}}]
+    table = [{"rule": {"chain": "fwd", "handle": 9, "expr": ours}}, {"rule": {"chain": "fwd", "handle": 10, "expr": theirs}}]
+    assert nft.read(place_of(CHAIN), table).jumps == (("fwd", 9),)
+
+
+@pytest.mark.parametrize("words, left", [("Error: Could not process rule: Device or resource busy", True), ("no memory", False)])
+def test_a_revert_ends_though_somebody_refers_to_our_chain(monkeypatch, words, left):
+    """It lets nothing through any more, and is told; whatever else nft says is tried again."""
+    given = []
+
+    def run(_argv, stdin=b"", **_rest):
+        given.append(stdin.decode())
+        if "delete chain" in given[-1]:
+            raise CommandFailed("nft ended with code 1: " + words, code=1)
+
+    now = nft.State(True, {4: []}, {4: {}}, True, True, (443,), (("fwd", 9),))
+    monkeypatch.setattr(nft, "run", run)
+    monkeypatch.setattr(nft, "read", lambda _place: now)
+    ours = switch.Switch("nftables", CHAIN, None, {"prefixes": [], "ports": [443]})
+    if not left:
+        with pytest.raises(CommandFailed, match="no memory"):
+            switch.walk_backward([ours])
+        return
+    assert switch.walk_backward([ours]) == ["forward: ip filter chain fwd"]
+    assert given[1:] == [
+        "delete rule ip filter fwd handle 9\nflush chain ip filter rootwave_forward\nflush set ip filter rootwave_forward4\n"
+    ]
