@@ -37,7 +37,10 @@ def look(places):
     for place in places:
         key = (place.family, place.table)
         if key not in tables:
-            tables[key] = nft.list_table(place) or []
+            try:
+                tables[key] = nft.list_table(place) or []
+            except CommandFailed as exc:  # no root, no CAP_NET_ADMIN: what is asked of roots can be judged all the same
+                return {}, [Blocker("allowlist-tool", "{0} cannot be looked at: {1}".format(place.label, exc))]
         seen[place] = (nft.read(place, tables[key]), tables[key])
         blockers += _stands_against(place, *seen[place])
     return seen, blockers

@@ -20,7 +20,7 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists im
     wanted,
 )
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import from_document, place_of
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput, CommandFailed
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import PlaceChange, Plan, Proof
 from ansible_collections.rootwave.iot.plugins.plugin_utils import campaign_file
 from ansible_collections.rootwave.iot.plugins.plugin_utils import prefixes as files
@@ -327,3 +327,24 @@ def test_nothing_asked_is_refused_and_check_mode_agrees(gateway, changes, blocke
         report = run(gateway, "stage", dry_run=dry_run, allowlist=section(**changes))
         assert (report["outcome"], [one["id"] for one in report["blockers"]]) == ("refused", [blocker])
     assert gateway.snapshot() == before
+
+
+def test_a_ruleset_that_cannot_be_read_hinders_no_look_and_no_revert_of_roots(gateway, monkeypatch):
+    """As for an assessment without root. What would change the ruleset is refused."""
+    from .debian_gateway import run
+
+    def denied(argv, **_rest):
+        raise CommandFailed("nft ended with code 1: Operation not permitted (you must be root)", argv=argv, code=1)
+
+    assert run(gateway, "stage")["outcome"] == "done"
+    monkeypatch.setattr(nft, "run", denied)
+    monkeypatch.setattr(allowlists.nftables, "missing_tool", list)
+    outcomes = {}
+    for phase, undo in (("assess", None), ("stage", None), ("revert", "stage")):
+        report = run(gateway, phase, undo=undo, allowlist=section())
+        outcomes[phase] = report["outcome"], [one["id"] for one in report["blockers"]]
+    assert outcomes == {
+        "assess": ("assessed", ["allowlist-tool"]),
+        "stage": ("refused", ["allowlist-tool"]),
+        "revert": ("done", []),
+    }
