@@ -280,8 +280,9 @@ REFUSALS = {
         ("allowlist-tool", "mv /usr/sbin/nft /usr/sbin/nft.away"),
         ("allowlist-not-persistent", "systemctl -q disable nftables"),
         ("allowlist-not-persistent", "sed -i '/^include/d; 2i include \"/etc/nftables.d/*.nft\"' /etc/nftables.conf"),
+        ("allowlist-not-persistent", "sed -i '/^include/d; s#^flush.*#include \"/etc/nftables.d/*.nft\"#' /etc/nftables.conf"),
     ],
-    ids=["does not load", "no nft", "not enabled", "included before the table"],
+    ids=["does not load", "no nft", "not enabled", "included before the table", "the same, and nothing flushed"],
 )
 def test_refused_for_what_is_around(site, blocker, spoil):
     site.filter("gw-03")

@@ -88,12 +88,17 @@ def read_json(path):
         return None
 
 
+def json_bytes(document):
+    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode("utf-8")
+
+
 def write_json(path, document, mode=0o600):
-    write(path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode("utf-8"), mode=mode)
+    write(path, json_bytes(document), mode=mode)
 
 
 __all__ = (
     "install",
+    "json_bytes",
     "read",
     "read_json",
     "remove",

@@ -167,13 +167,15 @@ def create(root, identity, document, program):
     """Write a new pending change, whole or not at all, and return it (state ``armed``).
 
     ``program`` maps file names to the source text that can revert it without this run. BadInput when the
-    identity exists already.
+    identity exists already, and when the document is longer than what the revert would read.
     """
     pending = os.path.join(root, "pending")
     folder = os.path.join(pending, identity)
     draft = os.path.join(root, "draft")
     if os.path.exists(folder):
         raise BadInput("change {0} exists already".format(identity))
+    if len(files.json_bytes(document)) > files.JSON_LIMIT:
+        raise BadInput("the change is too long for its journal; name fewer prefixes, or fewer places at a time")
     shutil.rmtree(draft, ignore_errors=True)
     os.makedirs(draft, mode=0o700)
     os.makedirs(pending, mode=0o700, exist_ok=True)

@@ -14,6 +14,7 @@ from . import nftables, persistence, prefixes, switch, traffic, wanted
 from .document import place_of
 
 BACKENDS = {"nftables": nftables}
+HUBS = ("hub", "dps")  # roles of the endpoints that the addresses are about
 
 
 class Firewall:
@@ -112,7 +113,8 @@ class Firewall:
             self.findings.append(_foreign(place, plan.foreign))
         value = {"prefixes": _texts(sorted(set(own) - set(plan.delete)) + list(plan.add))}
         if place.way == "managed_chain":
-            value["ports"] = list(self.asked.ports)
+            # another campaign's prefixes are behind the same rules, so ports only come
+            value["ports"] = sorted({*self.asked.ports, *(state.ports if state.whole else ())})
         return value, self._changes(place, state, plan, value), blockers
 
     def _changes(self, place, state, plan, value):
@@ -162,10 +164,7 @@ class Firewall:
         """(Blockers, Findings) of what the probes and the traffic say; what this pass saw is kept unless ``lock`` is None."""
         retiring = self.desired.phase == "retire"
         taken = any(change.action == "take-out" for change in work.plan.places)
-        cover = prefixes.Cover(self.new if retiring else self.new + self.old)
-        outside = sorted(
-            {(one.host, one.address) for one in proofs if one.address and not one.proxy and not _within(cover, one.address)}
-        )
+        outside = self._outside(proofs, self.new if retiring else self.new + self.old)
         findings = [
             Finding(
                 "outside-allowlist:" + host,
@@ -186,6 +185,13 @@ class Firewall:
             blockers.insert(0, Blocker("allowlist-unproven", message))
         return blockers, self.findings + findings
 
+    def _outside(self, proofs, admitted):
+        """(host, address) of endpoints that answer elsewhere. A parent gateway or a mirror is the administrator's own business,
+        as long as it does not stand on what is to go."""
+        cover, known = prefixes.Cover(admitted), prefixes.Cover(self.old)
+        asked = [one for one in proofs if one.address and not one.proxy and not _within(cover, one.address)]
+        return sorted({(one.host, one.address) for one in asked if one.role in HUBS or _within(known, one.address)})
+
     def _watch(self):
         news = prefixes.distinct(self.new)
         gone = prefixes.subtract(prefixes.distinct(self.old), news)
@@ -193,7 +199,8 @@ class Firewall:
         for one in gone:
             seen = [nftables.counted(state, one) for state, _table in self.seen.values()]
             counts[" ".join(prefixes.prefixes_of(one))] = None if None in seen else sum(seen)
-        alive, tracked = traffic.addresses_now() if gone else ([], [])
+        alive = traffic.sessions_now() if gone else []
+        tracked = traffic.tracked_now() if None in counts.values() else []
         return traffic.look(traffic.load(self.host.state_dir), counts, alive, tracked, self.host.clock())
 
 

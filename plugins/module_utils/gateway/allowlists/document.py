@@ -13,7 +13,7 @@ from . import prefixes
 PREFIXES_MOST = 4096
 PLACES_MOST = 8
 PORTS_MOST = 16
-SOURCE_MOST = 300  # characters
+SOURCE_MOST = 1000  # characters; of one prefix that many sources name
 QUIET_MOST = 90 * 86400  # seconds
 PATHS = ("output", "forward")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")  # what nft takes without quotes

@@ -12,7 +12,7 @@ import json
 import re
 from typing import NamedTuple
 
-from ..errors import ApplyFailed, CommandFailed
+from ..errors import ApplyFailed, BadInput, CommandFailed
 from ..processes import run
 from . import prefixes
 
@@ -93,7 +93,9 @@ def read(place, table=None):
         wanted = [version for version in (4, 6) if place.set_of(version)]
         return State(all(version in sets for version in wanted), elements, plain)
     chains = {one["name"] for one in kinds["chain"]}
-    jumps = [rule for rule in kinds["rule"] if {"jump": {"target": place.own_chain}} in rule["expr"]]
+    jumps = [
+        rule for rule in kinds["rule"] if rule["expr"] == [{"jump": {"target": place.own_chain}}]
+    ]  # with a condition: not ours
     rules = [rule["expr"] for rule in kinds["rule"] if rule["chain"] == place.own_chain]
     ports = _ports_of(rules)
     return State(
@@ -110,10 +112,23 @@ def read(place, table=None):
 
 
 def move(place, now, wanted, lock=None):
-    """One transaction that brings a place from the State ``now`` to the value ``wanted``. Raises CommandFailed."""
+    """Bring a place from the State ``now`` to the value ``wanted`` in one transaction. Raises CommandFailed.
+
+    Two where an element comes back around others of ours, as after a retire that had cut it: nft 0.9.8 cannot in one. Whoever is
+    killed between them walks again.
+    """
+    if wanted is not None and _comes_around(now.own(), wanted["prefixes"]):
+        stay = set(wanted["prefixes"])
+        move(place, now, dict(wanted, prefixes=[text for text in now.own() if text in stay]), lock)
+        now = read(place)
     text = commands(place, now, wanted)
     if text:
         run([*NFT, "-f", "-"], stdin=text.encode("ascii"), timeout=TIMEOUT, lock=lock)
+
+
+def _comes_around(own, wanted):
+    come = prefixes.Cover(map(prefixes.parse, set(wanted) - set(own)))
+    return any(come.holds(prefixes.parse(text)) for text in set(own) - set(wanted))
 
 
 def commands(place, now, wanted):
@@ -124,8 +139,8 @@ def commands(place, now, wanted):
     if place.way == "managed_chain" and not (now.chain and now.whole and list(now.ports) == wanted["ports"]):
         lines += ["delete rule {0} {1} {2} handle {3}".format(place.family, place.table, *jump) for jump in now.jumps]
         lines += frame(place, wanted["ports"])
-    own = set(now.own())
-    lines += elements(place, "delete", [text for text in sorted(own) if text not in set(wanted["prefixes"])])
+    own, asked = set(now.own()), set(wanted["prefixes"])
+    lines += elements(place, "delete", [text for text in sorted(own) if text not in asked])
     lines += elements(place, "add", [text for text in wanted["prefixes"] if text not in own])
     return "".join(line + "\n" for line in lines)
 
@@ -163,6 +178,15 @@ def elements(place, verb, texts):
                 "{0} element {1} {2} {3} {{ {4} }}".format(verb, place.family, place.table, place.set_of(version), batch)
             )
     return lines
+
+
+def shut(place, now, lock=None):
+    """Where somebody else refers to our chain or sets, so that they cannot be removed: they let nothing through any more."""
+    where = "{0} {1}".format(place.family, place.table)
+    lines = ["delete rule {0} {1} handle {2}".format(where, *jump) for jump in now.jumps]
+    lines += ["flush chain {0} {1}".format(where, place.own_chain)] if now.chain else []
+    lines += ["flush set {0} {1}".format(where, place.set_of(version)) for version in sorted(now.sets)]
+    run([*NFT, "-f", "-"], stdin="".join(line + "\n" for line in lines).encode("ascii"), timeout=TIMEOUT, lock=lock)
 
 
 def _removal(place, now):
@@ -225,14 +249,18 @@ def _elements(found, version):
 
 
 def _interval(value, version):
-    if isinstance(value, str):
-        value = {"prefix": {"addr": value, "len": prefixes.BITS[version]}} if value[:1].isalnum() or value[:1] == ":" else {}
-    if "prefix" in value:
-        return prefixes.parse("{addr}/{len}".format(**value["prefix"]))
-    if "range" in value:
-        first, last = map(prefixes.parse, value["range"])
-        return prefixes.Interval(version, first.first, last.last)
-    return None
+    """None for what is no address of this IP version: a port, an interface, a pair."""
+    if not isinstance(value, dict):
+        value = {"range": [value, value]}
+    try:
+        if "prefix" in value:
+            found = prefixes.parse("{addr}/{len}".format(**value["prefix"]))
+        else:
+            first, last = map(prefixes.parse, value.get("range") or (None, None))
+            found = first._replace(last=last.last)
+    except BadInput:
+        return None
+    return found if found.version == version else None
 
 
 def changed(place):
@@ -240,4 +268,4 @@ def changed(place):
     return ApplyFailed("{0} changed since it was looked at; start again".format(place.label), path=place.label)
 
 
-__all__ = ("MARK", "Element", "State", "changed", "commands", "elements", "frame", "list_table", "move", "read")
+__all__ = ("MARK", "Element", "State", "changed", "commands", "elements", "frame", "list_table", "move", "read", "shut")

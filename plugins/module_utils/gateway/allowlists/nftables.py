@@ -37,7 +37,10 @@ def look(places):
     for place in places:
         key = (place.family, place.table)
         if key not in tables:
-            tables[key] = nft.list_table(place) or []
+            try:
+                tables[key] = nft.list_table(place) or []
+            except CommandFailed as exc:  # no root, no CAP_NET_ADMIN: what is asked of roots can be judged all the same
+                return {}, [Blocker("allowlist-tool", "{0} cannot be looked at: {1}".format(place.label, exc))]
         seen[place] = (nft.read(place, tables[key]), tables[key])
         blockers += _stands_against(place, *seen[place])
     return seen, blockers
@@ -55,6 +58,10 @@ def _stands_against(place, state, table):
         why = "that chain is on the {0} path".format(chains[place.chain]["hook"])
     elif chains[place.chain].get("type", "filter") != "filter":
         why = "that chain is of type {0}, which accepts nothing".format(chains[place.chain]["type"])
+    elif [chain for chain, _handle in state.jumps if chain != place.chain]:
+        why = "{0} is jumped to from chain {1}, as a place that was named before; take that back first (phase revert)".format(
+            place.own_chain, next(chain for chain, _handle in state.jumps if chain != place.chain)
+        )
     else:
         return []
     return [

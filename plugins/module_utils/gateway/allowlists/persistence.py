@@ -3,7 +3,8 @@
 """What nftables.service loads at boot, and our own files in it: one for each place.
 
 The administrator's configuration is never edited. It must include a folder, and a file of ours there holds what is ours in the
-kernel. Whether the whole still loads is rehearsed with ``nft --check`` before anything is touched.
+kernel. Whether the whole still loads is rehearsed with ``nft --check`` before anything is touched, into an empty ruleset as boot
+finds it: a table that only the kernel has now would let a file pass with which nothing at all is loaded then.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ UNIT = "nftables.service"
 USUAL = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")  # Debian, RHEL
 ENABLED = "/etc/systemd/system/*.wants/" + UNIT
 INCLUDE = re.compile(r"""^\s*include\s+["']([^"']+)["']\s*;?\s*$""")
+NAMES = ("rootwave-output-inet-filter-chain=x.nft", "rootwave-forward-ip-filter-set4=x.nft")  # as our files are called
 INCLUDE_FOLDER = "/etc"  # where nft looks for relative names (nft(8), -I)
 HEADER = "# Written by Rootwave: what it admits at {0}. Change the campaign, not this file.\n"
 
@@ -42,14 +44,15 @@ class Configuration:
             match = INCLUDE.match(line)
             pattern = os.path.join(INCLUDE_FOLDER, match.group(1)) if match else ""
             folder, name = os.path.split(pattern)
-            if os.path.isdir(folder) and fnmatch.fnmatchcase("rootwave-output.nft", name):
+            if os.path.isdir(folder) and all(fnmatch.fnmatchcase(ours, name) for ours in NAMES):
                 return number, pattern
         return -1, ""
 
     def file_of(self, place):
-        parts = [place.path, place.family, place.table, place.chain, place.set4, place.set6]
-        name = "rootwave-{0}.nft".format("-".join(part for part in parts if part))
-        return os.path.join(os.path.dirname(self.pattern), name)
+        """A name has no "=", so no two places share a file."""
+        parts = ["rootwave", place.path, place.family, place.table]
+        parts += ["{0}={1}".format(key, name) for key in ("chain", "set4", "set6") for name in [getattr(place, key)] if name]
+        return os.path.join(os.path.dirname(self.pattern), "-".join(parts) + ".nft")
 
     def with_files(self, future):
         """The text of the configuration as it would be read with ``future`` ({path: path that stands for it, or None})."""
@@ -112,9 +115,10 @@ def holds(values):
 
 
 def loads(path):
-    """Why ``nft --check`` does not take a file, or an empty text."""
+    """Why nft would not take a file at boot, or an empty text."""
+    text = 'flush ruleset\ninclude "{0}"\n'.format(path)
     try:
-        run([*nft.NFT, "--check", "--file", path], timeout=nft.TIMEOUT)
+        run([*nft.NFT, "--check", "-f", "-"], stdin=text.encode("utf-8", "surrogateescape"), timeout=nft.TIMEOUT)
     except CommandFailed as exc:
         return str(exc)
     return ""

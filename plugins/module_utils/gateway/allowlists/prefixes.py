@@ -15,6 +15,7 @@ from ..errors import BadInput
 
 BITS = {4: 32, 6: 128}
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+WIDEST = {4: 8, 6: 16}  # bits of a prefix
 
 
 class Interval(NamedTuple):
@@ -54,7 +55,7 @@ _PRIVATE = tuple(
 
 
 def admissible(text, private, where="prefix"):
-    """The Interval of a prefix of an allowlist; raises BadInput for /0, multicast, loopback and private ones not meant."""
+    """The Interval of a prefix of an allowlist; raises BadInput for wide ones, multicast, loopback and private ones not meant."""
     interval = parse(text, where)
     if interval.last - interval.first + 1 == 1 << BITS[interval.version]:
         raise BadInput("{0}: {1} admits everything, which is no allowlist".format(where, text))
@@ -62,6 +63,9 @@ def admissible(text, private, where="prefix"):
         raise BadInput("{0}: {1} holds addresses that no hub has (loopback, multicast, reserved)".format(where, text))
     if not private and any(overlap(interval, one) for one in _PRIVATE):
         raise BadInput("{0}: {1} is private; set allowlist.private to true when private endpoints are meant".format(where, text))
+    if interval.last - interval.first >= 1 << (BITS[interval.version] - WIDEST[interval.version]):
+        message = "{0}: {1} is wider than /{2} and admits a large part of the Internet, which is no allowlist"
+        raise BadInput(message.format(where, text, WIDEST[interval.version]))
     return interval
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..errors import CommandFailed
 from . import nft, prefixes
 from .document import place_of
 
@@ -68,7 +69,13 @@ def _take_back(switch, lock):
     tool, place = KINDS[switch.kind], place_of(switch.place)
     now = tool.read(place)
     if switch.before is None:
-        tool.move(place, now, None, lock)  # chain and sets bear our name; the place's own chain may be gone
+        try:
+            tool.move(place, now, None, lock)  # chain and sets bear our name; the place's own chain may be gone
+        except CommandFailed as exc:
+            if "busy" not in str(exc):
+                raise
+            tool.shut(place, now, lock)  # a revert that somebody's rule holds up would never end
+            return False
         return switch.after == now.value(place) or now.value(place) is None
     if not now.found or now.value(place) is None:
         return False

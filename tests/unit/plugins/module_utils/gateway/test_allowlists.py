@@ -4,16 +4,26 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import allowlists, sessions, transaction
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, prefixes, switch, traffic, wanted
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import (
+    document,
+    nft,
+    prefixes,
+    switch,
+    traffic,
+    wanted,
+)
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import from_document, place_of
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Proof
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput, CommandFailed
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import PlaceChange, Plan, Proof
+from ansible_collections.rootwave.iot.plugins.plugin_utils import campaign_file
+from ansible_collections.rootwave.iot.plugins.plugin_utils import prefixes as files
 
 from .debian_gateway import wanted as desired
 from .test_sessions import ESTABLISHED, HTTPS, MQTT, V4, process
@@ -60,6 +70,8 @@ def test_a_document_without_one_imports_nothing():
     [
         ({"new": listed("0.0.0.0/0")}, "admits everything"),
         ({"new": listed("::/0")}, "admits everything"),
+        ({"new": listed("32.0.0.0/7")}, "wider than /8"),
+        ({"old": listed("2000::/15")}, "wider than /16"),
         ({"new": listed("10.1.0.0/16")}, "is private"),
         ({"old": listed("fd00::/8")}, "is private"),
         ({"new": listed("20.1.0.1/16")}, "right of its length"),
@@ -73,7 +85,7 @@ def test_a_document_without_one_imports_nothing():
         ({"new": listed("224.0.0.0/8")}, "no hub has"),
         ({"new": listed("20.1.0.0/16") * 4097}, "at most 4096"),
         ({"new": ["20.1.0.0/16"]}, "prefix and source"),
-        ({"new": [{"prefix": "20.1.0.0/16", "source": "x" * 301}]}, "short text"),
+        ({"new": [{"prefix": "20.1.0.0/16", "source": "x" * 1001}]}, "short text"),
         ({"new": {}}, "must be a list"),
         ({"places": [SET] * 9}, "at most 8"),
         ({"places": [SET, SET]}, "the same"),
@@ -100,8 +112,15 @@ def test_a_bad_section_is_named(changes, message):
         desired("stage", allowlist=section(**changes))
 
 
+def test_what_a_campaign_may_hold_is_what_a_gateway_takes():
+    assert (document.PREFIXES_MOST, document.SOURCE_MOST, prefixes.WIDEST) == (files.MOST, files.SOURCE_MOST, files.WIDEST)
+    schema = json.loads(campaign_file.SCHEMA.read_text())["properties"]["allowlist"]["properties"]
+    assert (schema["ports"]["maxItems"], schema["places"]["maxItems"]) == (document.PORTS_MOST, document.PLACES_MOST)
+    assert schema["quiet_period"]["maximum"] <= document.QUIET_MOST
+
+
 def test_private_prefixes_that_are_meant():
-    assert from_document(section(new=listed("10.1.0.0/16", "fd00::/8"), private=True)).private
+    assert from_document(section(new=listed("10.0.0.0/8", "fd00::/16"), private=True)).private
 
 
 def chance_intervals(chance):
@@ -187,26 +206,23 @@ def test_traffic_by_counters_and_by_sessions():
     )
 
 
-def test_names_that_end_like_the_marks_of_a_switch_stay_data():
-    place = place_of(SET)
-    now = nft.State(True, {4: [nft.Element(parsed("20.0.0.0/24")[0], True, None)]}, {4: {}})
-    assert nft.commands(place, now, {"prefixes": ["21.0.0.0/24"]}) == (
-        'delete element inet filter hubs { 20.0.0.0/24 }\nadd element inet filter hubs { 21.0.0.0/24 comment "rootwave" }\n'
-    )
+ROWS = """\
+ipv4     2 tcp      6 431999 ESTABLISHED src=192.0.2.9 dst=40.1.1.1 sport=5 dport=8883 src=40.1.1.1 dst=192.0.2.9 [ASSURED]
+ipv4     2 tcp      6 19 TIME_WAIT src=192.0.2.9 dst=41.1.1.1 sport=6 dport=8883 src=41.1.1.1 dst=192.0.2.9 [ASSURED]
+ipv6     10 udp      17 29 src=2001:db8::9 dst=2603:1030::1 sport=7 dport=53 src=2603:1030::1 dst=2001:db8::9
+"""
 
 
-def test_elements_in_every_form_that_nft_lists():
-    elem = [
-        "20.0.0.1",
-        {"prefix": {"addr": "21.0.0.0", "len": 8}},
-        {"range": ["22.0.0.1", "22.0.0.9"]},
-        {"elem": {"val": "23.0.0.1", "comment": "rootwave", "counter": {"packets": 3, "bytes": 9}}},
-        {"elem": {"val": {"prefix": {"addr": "24.0.0.0", "len": 8}}, "comment": "rootwave too", "expires": 5}},
-    ]
-    table = [{"set": {"name": "hubs", "type": "ipv4_addr", "flags": ["interval"], "elem": elem}}]
-    state = nft.read(place_of(SET), table)
-    assert (state.own(), len(state.others()), state.found) == (["23.0.0.1/32"], 4, True)
-    assert nft.read(place_of(dict(SET, set6="hubs6")), table).found is False
+def test_connection_tracking_is_read_only_where_nothing_counts(tmp_path, monkeypatch):
+    table = tmp_path / "nf_conntrack"
+    monkeypatch.setattr(traffic, "CONNTRACK", str(table))
+    assert traffic.tracked_now() == []
+    table.write_text(ROWS)
+    assert texts(traffic.tracked_now()) == ["40.1.1.1/32", "192.0.2.9/32", "2001:db8::9/128", "2603:1030::1/128"]
+    monkeypatch.setattr(traffic, "tracked_now", lambda: pytest.fail("read in vain"))
+    firewall = allowlists.Firewall(Elsewhere(), desired("stage", allowlist=section(places=[], old=listed("22.0.0.0/8"))))
+    firewall.seen = {"place": (nft.State(True, {4: [nft.Element(parsed("22.0.0.0/8")[0], True, 7)]}, {4: {}}), [])}
+    assert firewall._watch()["22.0.0.0/8"]["packets"] == 7
 
 
 def test_the_revert_program_has_what_a_switch_needs_and_nothing_else_has():
@@ -255,6 +271,15 @@ def test_sessions_of_other_namespaces_only(tmp_path):
     assert sessions.peers(str(tmp_path)) == {"192.0.2.4"}
 
 
+@pytest.mark.parametrize("whole, ports", [(True, [443, 5671, 8883]), (False, [8883])])
+@pytest.mark.parametrize("phase", ["stage", "retire"])
+def test_a_campaign_closes_no_port_of_another(phase, whole, ports):
+    """One chain serves all of them. What somebody else wrote into it is no port of ours."""
+    firewall = allowlists.Firewall(Elsewhere(), desired(phase, allowlist=section(places=[], ports=[8883])))
+    state = nft.State(True, {4: []}, {4: {}}, True, whole, (443, 5671))
+    assert firewall._asked_of(place_of(CHAIN), state)[0]["ports"] == ports
+
+
 def test_an_answer_outside_is_a_finding():
     firewall = allowlists.Firewall(Elsewhere(), desired("assess", allowlist=section(places=[])))
     proofs = [
@@ -264,8 +289,29 @@ def test_an_answer_outside_is_a_finding():
     assert (blockers, [one.id for one in findings]) == ([], ["outside-allowlist:hub.example"])
 
 
+@pytest.mark.parametrize(
+    "role, address, held",
+    [
+        ("hub", "198.51.100.1", True),
+        ("dps", "22.1.2.3", True),
+        ("edge-parent", "192.168.7.1", False),
+        ("other", "198.51.100.1", False),
+        ("other", "22.1.2.3", True),
+        ("edge-parent", "20.1.2.3", False),
+    ],
+)
+def test_retire_waits_for_the_hub_and_not_for_a_parent_in_the_factory(role, address, held):
+    """Unless that one stands on an address that is to go."""
+    firewall = allowlists.Firewall(Elsewhere(), desired("retire", allowlist=section(places=[], old=listed("22.0.0.0/8"))))
+    taken = allowlists_work()._replace(plan=Plan((), (PlaceChange("output", "take-out", ("22.0.0.0/8",)),)))
+    proof = Proof("name.example", 8883, role, "bundle", "default", "ok", address=address)
+    blockers, findings = firewall.judge(taken, [proof], None)
+    assert [one.id for one in blockers] == ["allowlist-unproven"] * held
+    assert [one.id for one in findings] == ["outside-allowlist:name.example"] * held
+
+
 def allowlists_work():
-    from ansible_collections.rootwave.iot.plugins.module_utils.gateway.work import Plan, Work
+    from ansible_collections.rootwave.iot.plugins.module_utils.gateway.work import Work
 
     return Work(Plan(), (), (), frozenset(), ())
 
@@ -281,3 +327,24 @@ def test_nothing_asked_is_refused_and_check_mode_agrees(gateway, changes, blocke
         report = run(gateway, "stage", dry_run=dry_run, allowlist=section(**changes))
         assert (report["outcome"], [one["id"] for one in report["blockers"]]) == ("refused", [blocker])
     assert gateway.snapshot() == before
+
+
+def test_a_ruleset_that_cannot_be_read_hinders_no_look_and_no_revert_of_roots(gateway, monkeypatch):
+    """As for an assessment without root. What would change the ruleset is refused."""
+    from .debian_gateway import run
+
+    def denied(argv, **_rest):
+        raise CommandFailed("nft ended with code 1: Operation not permitted (you must be root)", argv=argv, code=1)
+
+    assert run(gateway, "stage")["outcome"] == "done"
+    monkeypatch.setattr(nft, "run", denied)
+    monkeypatch.setattr(allowlists.nftables, "missing_tool", list)
+    outcomes = {}
+    for phase, undo in (("assess", None), ("stage", None), ("revert", "stage")):
+        report = run(gateway, phase, undo=undo, allowlist=section())
+        outcomes[phase] = report["outcome"], [one["id"] for one in report["blockers"]]
+    assert outcomes == {
+        "assess": ("assessed", ["allowlist-tool"]),
+        "stage": ("refused", ["allowlist-tool"]),
+        "revert": ("done", []),
+    }

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, edits, journal, pem, reconcile
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, edits, files, journal, pem, reconcile
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import report as reports
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import (
     BadInput,
@@ -149,6 +149,15 @@ def test_check_mode_refuses_what_the_run_would_refuse(gateway):
     gateway.root = False
     with pytest.raises(UnsupportedGateway, match="become: true"):
         run(gateway, "stage", dry_run=True)
+
+
+def test_a_change_that_its_revert_could_not_read_is_not_begun(tmp_path):
+    """Of a document that is cut off nothing would be taken back, and that would be called reverted."""
+    with pytest.raises(BadInput, match="too long for its journal"):
+        journal.create(str(tmp_path), "000001-x", {"switches": ["x" * files.JSON_LIMIT]}, {})
+    assert journal.pending(str(tmp_path)) == []
+    most = {"switches": ["x" * (files.JSON_LIMIT - 100)]}
+    assert journal.create(str(tmp_path), "000001-x", most, {}).document == most
 
 
 def test_revert_needs_endpoints_too(gateway):
