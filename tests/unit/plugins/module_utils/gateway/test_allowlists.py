@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import sys
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import allowlists, sessions, transaction
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import (
-    document,
     nft,
     prefixes,
     switch,
@@ -22,8 +20,6 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists im
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import from_document, place_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput, CommandFailed
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import PlaceChange, Plan, Proof
-from ansible_collections.rootwave.iot.plugins.plugin_utils import campaign_file
-from ansible_collections.rootwave.iot.plugins.plugin_utils import prefixes as files
 
 from .debian_gateway import wanted as desired
 from .test_sessions import ESTABLISHED, HTTPS, MQTT, V4, process
@@ -110,13 +106,6 @@ def test_a_document_without_one_imports_nothing():
 def test_a_bad_section_is_named(changes, message):
     with pytest.raises(BadInput, match=message):
         desired("stage", allowlist=section(**changes))
-
-
-def test_what_a_campaign_may_hold_is_what_a_gateway_takes():
-    assert (document.PREFIXES_MOST, document.SOURCE_MOST, prefixes.WIDEST) == (files.MOST, files.SOURCE_MOST, files.WIDEST)
-    schema = json.loads(campaign_file.SCHEMA.read_text())["properties"]["allowlist"]["properties"]
-    assert (schema["ports"]["maxItems"], schema["places"]["maxItems"]) == (document.PORTS_MOST, document.PLACES_MOST)
-    assert schema["quiet_period"]["maximum"] <= document.QUIET_MOST
 
 
 def test_private_prefixes_that_are_meant():
