@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from .connection_evidence import ABSENT, State
 from .hub.errors import HubError, HubNotFound
 from .hub.throttle import ThrottledHub
-from .twin_query import PAGE, TELL_FROM, TwinQuery, load
+from .twin_query import PAGE, TELL_FROM, TwinQuery, load, quoted
 
 UNREAD = ""  # a connection state that nobody has asked for yet
 CONDITION_MOST = 7000  # characters of ids in a query; the hub takes 8192 for all of it
@@ -79,7 +79,7 @@ def _queries(wanted: Iterable[str]) -> list[StateQuery]:
     for kind in ("devices", "modules"):
         mine = dict.fromkeys(_split(who)[0] for who in wanted if ("/" in who) == (kind == "modules"))
         chunk: list[str] = []
-        for name in [*map(_quoted, mine), ""]:
+        for name in [*map(quoted, mine), ""]:
             if chunk and (not name or sum(map(len, chunk)) + len(chunk) + len(name) > CONDITION_MOST):
                 found.append(StateQuery(kind, f"deviceId IN [{','.join(chunk)}]"))
                 chunk = []
@@ -106,11 +106,6 @@ def _seen(at: str | None) -> str | None:
 def _split(who: str) -> tuple[str, str | None]:
     device, _slash, module = who.partition("/")
     return device, module or None
-
-
-def _quoted(name: str) -> str:
-    """A literal of the hub's query language."""
-    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _drain(rows: Iterable[dict]) -> None:

@@ -19,7 +19,7 @@ from .order_delivery import Result
 from .order_form import SECTION
 from .order_state import ERROR, clean
 from .side_by_side import TELL_EVERY
-from .twin_query import PAGE
+from .twin_query import PAGE, quoted
 
 CONDITION_MOST = 7000  # characters of ids in a query; the hub takes 8192 for all of it
 POLL = 2.0  # seconds between two looks at a job
@@ -50,11 +50,11 @@ def chunks_of(needing: Sequence[Result]) -> Iterator[tuple[dict, list[Result]]]:
         chunk: list[Result] = []
         length = 0
         for one in members:
-            if chunk and length + len(_quoted(one.device)) > CONDITION_MOST:
+            if chunk and length + len(quoted(one.device)) > CONDITION_MOST:
                 yield {**lost, **json.loads(text)}, chunk
                 chunk, length = [], 0
             chunk.append(one)
-            length += len(_quoted(one.device)) + 1
+            length += len(quoted(one.device)) + 1
         yield {**lost, **json.loads(text)}, chunk
 
 
@@ -63,7 +63,7 @@ def _run(hub: ThrottledHub, job: str, name: str, patch: dict, chunk: list[Result
     document = {
         "type": "scheduleUpdateTwin",
         "updateTwin": {"etag": "*", "properties": {"desired": {SECTION: {name: patch or None}}}},
-        "queryCondition": f"deviceId IN [{','.join(_quoted(one.device) for one in chunk)}]",
+        "queryCondition": f"deviceId IN [{','.join(quoted(one.device) for one in chunk)}]",
         "maxExecutionTimeInSeconds": longest,
     }
     try:
@@ -115,11 +115,6 @@ def _ended(one: Result, row: dict | None, state: dict) -> Result:
     words = clean(" ".join(str(error.get(key, "")) for key in ("code", "description")))
     reason = words or clean(state.get("failureReason")) or "the job did not reach it"
     return Result(one.device, ERROR, f"{reason}; order again, those that have it are skipped")
-
-
-def _quoted(name: str) -> str:
-    """A literal of the hub's query language."""
-    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 __all__ = ("chunks_of", "deliver")

@@ -147,4 +147,9 @@ def _put(document: dict, path: Path, value: Any) -> None:
     document[path[-1]] = value
 
 
-__all__ = ("SOURCES", "TwinQuery", "load", "wanted_by")
+def quoted(name: str) -> str:
+    """A literal of the hub's query language."""
+    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+__all__ = ("SOURCES", "TwinQuery", "load", "quoted", "wanted_by")

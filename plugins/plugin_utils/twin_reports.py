@@ -18,7 +18,7 @@ from .order_file import OrderFile
 from .order_form import SECTION
 from .order_state import MISSING, NONE, PROVED, WAITING, Report, Step, answers_in, report_of, reverted_since, state_in
 from .side_by_side import each
-from .twin_query import PAGE, TELL_FROM
+from .twin_query import PAGE, TELL_FROM, quoted
 
 FRESH_READS_MOST = 1000
 CLOCK_MOST = 300.0  # seconds that a device's clock may be off
@@ -79,7 +79,7 @@ def _fresh(hub: ThrottledHub, device: str, module: str | None, order: OrderFile)
 def _proved_by_query(hub, devices: set[str], module: str | None, order: OrderFile, now: float, say) -> dict[str, Seen]:
     """Those that the index knows as done and never taken back, with a clock that can be believed; the others have to be read."""
     place = f"properties.reported.{SECTION}"
-    source = f"devices.modules WHERE moduleId = '{module}' AND" if module else "devices WHERE"
+    source = f"devices.modules WHERE moduleId = {quoted(module)} AND" if module else "devices WHERE"
     asked = f"{place}.{order.name}.id = '{order.id}' AND {place}.{order.name}.state = '{PROVED}'"
     text = f"SELECT deviceId AS device, {place} AS answers FROM {source} {asked}"
     eta = hub.eta("query", math.ceil(len(devices) / PAGE))

@@ -193,9 +193,9 @@ def test_killed_at_a_step(site, way, step):
 
 def test_disk_full_while_persisting(site):
     site.filter("gw-03")
-    site.alter_mounts(
-        "gw-03", "mount -t tmpfs -o size=16k tmpfs /etc/nftables.d && dd if=/dev/zero of=/etc/nftables.d/.full bs=1k || true"
-    )
+    # that dd fails is the proof that the file system is full
+    fill = "! dd if=/dev/zero of=/etc/nftables.d/.full bs=1k"
+    site.alter_mounts("gw-03", f"mount -t tmpfs -o size=16k tmpfs /etc/nftables.d && {fill}")
     before = site.rules("gw-03")
     report = site.phase("gw-03", "stage", SET)
     assert report["outcome"] == "reverted", report

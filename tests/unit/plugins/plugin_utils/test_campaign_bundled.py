@@ -40,6 +40,7 @@ def test_without_network_it_names_url_digest_and_place(cache):
     assert all(part in message for part in (URL, SHA256, f"put it, PEM or DER, at {cache}/{SHA256}.pem"))
 
 
+# No package ships this root, so it is not committed; CI has the file beside the project, and the twin below needs none
 @pytest.mark.skipif(not FETCHED.exists(), reason="Microsoft TLS RSA Root G2 is not on this machine")
 def test_with_the_file_where_the_message_says_it_loads(cache):
     cache.mkdir()

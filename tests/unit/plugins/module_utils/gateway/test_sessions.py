@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import sessions
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.sessions import Session
 
+# /proc/net/tcp is in the machine's own byte order, and so are the rows here; CI and the images are little-endian
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the fixture's text is a little-endian kernel's")
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
