@@ -11,6 +11,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from unittest import mock
 
 from ansible_collections.rootwave.iot.plugins.filter.desired import desired
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
@@ -37,7 +38,7 @@ class Device:
         self.lab, self.name, self.signer = lab, name, signer
         self.container = container or f"{lab.network}-{name}"
         self.key = base64.b64encode(os.urandom(32)).decode()
-        self.hub = hub_port(lab)
+        self.hub = LabHub(lab)
         self.settings = {"fleet": signer.fleet, "hub": config.HUB, "device": name, "key_file": "/etc/rootwave/agent.key"}
         self.settings |= {**SETTINGS, **changes}
         self._tarball = tarball
@@ -145,12 +146,34 @@ def connection_string(lab: config.Lab) -> str:
     return hub_config.connection_string(json.loads((lab.state_dir / "hub.json").read_text()))
 
 
-def hub_port(lab: config.Lab):
-    """The collection's own client, through the lab's proxy."""
-    settings = json.loads((lab.state_dir / "hub.json").read_text())
-    os.environ.update(environment(settings, pki.roots_file(lab.state_dir)))
-    options = {"sku": "S1", "units": 20, "timeout": 30, "time_budget": 60, "implementation": "pipeline"}
-    return connect({**options, "connection_string": connection_string(lab)})
+class LabHub:
+    """The collection's own client. Its requests see the lab's environment, the tests that come after do not."""
+
+    def __init__(self, lab: config.Lab) -> None:
+        settings = json.loads((lab.state_dir / "hub.json").read_text())
+        self._around = environment(settings, pki.roots_file(lab.state_dir))
+        options = {"sku": "S1", "units": 20, "timeout": 30, "time_budget": 60, "implementation": "pipeline"}
+        with self._inside():
+            self._client = connect({**options, "connection_string": connection_string(lab)})
+
+    def _inside(self):
+        return mock.patch.dict(os.environ, self._around)
+
+    def delete_identity(self, name: str, **which) -> None:
+        with self._inside():
+            self._client.delete_identity(name, **which)
+
+    def put_identity(self, name: str, identity: dict, **which) -> None:
+        with self._inside():
+            self._client.put_identity(name, identity, **which)
+
+    def patch_twin(self, name: str, patch: dict, **which) -> None:
+        with self._inside():
+            self._client.patch_twin(name, patch, **which)
+
+    def get_twin(self, name: str, module: str = "") -> dict:
+        with self._inside():
+            return self._client.get_twin(name, module)
 
 
 def make_tarball(folder: Path) -> Path:

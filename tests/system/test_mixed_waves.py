@@ -13,7 +13,7 @@ import pytest
 from lab import config, hub_client, hub_config, pki
 from lab.environment import environment
 from tests.hub.twin_fleet import FLEET, MODULE, TwinFleet
-from tests.system.devices import hub_port
+from tests.system.devices import LabHub
 
 REFUSES = {"state": "refused", "reason": "endpoint-dns: the hub's name does not resolve"}
 TWINS = {"group": "pumps", "via": "twin", "expect": 3}
@@ -58,7 +58,7 @@ class Mixed:
             return self.fleet.play("stage_campaign", campaign, "-i", str(path), overrides=overrides, settings=known)
 
     def ordered(self) -> list[bool]:
-        port = hub_port(self.fleet.lab)
+        port = LabHub(self.fleet.lab)
         return ["rootwave" in port.get_twin(name, MODULE)["properties"]["desired"] for name in self.names]
 
 
