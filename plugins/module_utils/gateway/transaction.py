@@ -89,7 +89,7 @@ def _arm(host, desired, observed, work):
         "edits": [edit.as_dict() for edit in work.edits],
         "refreshes": [step.as_dict() for step in work.refreshes],
         "switches": [switch.as_dict() for switch in work.switches],
-        "loads": work.loads,
+        "loads": list(work.loads),
         "reserves": _reserves(host, work),
     }
     try:
@@ -120,9 +120,10 @@ def _program(switches=()):
     sources = {"__main__.py": MAIN, "gateway/__init__.py": ""}
     modules: tuple[Any, ...] = PROGRAM  # their loader may be AnsiballZ's zip importer or a file loader
     if switches:
-        from .allowlists import document, nft, prefixes, switch
+        from .allowlists import document, prefixes, state, switch
 
-        modules += (document, nft, prefixes, switch)
+        tools = [switch.tool_of(kind) for kind in sorted({one.kind for one in switches})]
+        modules += (document, prefixes, state, switch, *tools, *(module for tool in tools for module in tool.NEEDS))
         sources["gateway/allowlists/__init__.py"] = ""
     for module in modules:
         name = module.__name__.rpartition("gateway.")[2]

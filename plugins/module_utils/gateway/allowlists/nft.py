@@ -12,24 +12,18 @@ import json
 import re
 from typing import NamedTuple
 
-from ..errors import ApplyFailed, BadInput, CommandFailed
+from ..errors import BadInput, CommandFailed
 from ..processes import run
-from . import prefixes
+from . import prefixes, state
+from .state import Element
 
 NFT = ("nft",)
 MARK = "rootwave"
 TIMEOUT = 60.0  # seconds; 4,096 prefixes take 0.1 s
 ELEMENTS_MOST = 200  # of one command; nft 1.1.3 fails to delete some thousands at once ("No buffer space available")
+NEEDS: tuple = ()  # modules of this folder that the revert program must have beside this one
 TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
 PROTOCOLS = {4: "ip", 6: "ip6"}
-
-
-class Element(NamedTuple):
-    """One element of a set; ``packets`` is None where the set counts nothing."""
-
-    interval: prefixes.Interval
-    ours: bool
-    packets: int | None
 
 
 class State(NamedTuple):
@@ -48,12 +42,10 @@ class State(NamedTuple):
     jumps: tuple = ()
 
     def own(self):
-        """Our prefixes here, as text."""
-        ours = [one.interval for elements in self.elements.values() for one in elements if one.ours]
-        return [text for interval in sorted(ours) for text in prefixes.prefixes_of(interval)]
+        return state.own(self.elements)
 
     def others(self):
-        return [one.interval for elements in self.elements.values() for one in elements if not one.ours]
+        return state.others(self.elements)
 
     def value(self, place):
         """What a switch compares and brings back: JSON, None where our chain is not there."""
@@ -263,9 +255,4 @@ def _interval(value, version):
     return found if found.version == version else None
 
 
-def changed(place):
-    """The error for a place that somebody else has changed."""
-    return ApplyFailed("{0} changed since it was looked at; start again".format(place.label), path=place.label)
-
-
-__all__ = ("MARK", "Element", "State", "changed", "commands", "elements", "frame", "list_table", "move", "read", "shut")
+__all__ = ("MARK", "NEEDS", "State", "commands", "elements", "frame", "list_table", "move", "read", "shut")

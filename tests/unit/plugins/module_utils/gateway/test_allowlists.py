@@ -13,6 +13,7 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway import allowl
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import (
     nft,
     prefixes,
+    state,
     switch,
     traffic,
     wanted,
@@ -86,7 +87,7 @@ def test_a_document_without_one_imports_nothing():
         ({"places": [SET] * 9}, "at most 8"),
         ({"places": [SET, SET]}, "the same"),
         ({"places": [CHAIN, dict(CHAIN, chain="other")]}, "share one chain"),
-        ({"places": [dict(SET, backend="firewalld")]}, "none that this version knows"),
+        ({"places": [dict(SET, backend="pf")]}, "none that this version knows"),
         ({"places": [dict(SET, path="input")]}, "none that this version knows"),
         ({"places": [dict(SET, set4="hubs; flush ruleset")]}, "is not a name"),
         ({"places": [dict(SET, table="a b")]}, "is not a name"),
@@ -210,7 +211,7 @@ def test_connection_tracking_is_read_only_where_nothing_counts(tmp_path, monkeyp
     assert texts(traffic.tracked_now()) == ["40.1.1.1/32", "192.0.2.9/32", "2001:db8::9/128", "2603:1030::1/128"]
     monkeypatch.setattr(traffic, "tracked_now", lambda: pytest.fail("read in vain"))
     firewall = allowlists.Firewall(Elsewhere(), desired("stage", allowlist=section(places=[], old=listed("22.0.0.0/8"))))
-    firewall.seen = {"place": (nft.State(True, {4: [nft.Element(parsed("22.0.0.0/8")[0], True, 7)]}, {4: {}}), [])}
+    firewall.seen = {"place": nft.State(True, {4: [state.Element(parsed("22.0.0.0/8")[0], True, 7)]}, {4: {}})}
     assert firewall._watch()["22.0.0.0/8"]["packets"] == 7
 
 
@@ -218,7 +219,7 @@ def test_the_revert_program_has_what_a_switch_needs_and_nothing_else_has():
     assert not [name for name in transaction._program() if "allowlists" in name]
     item = switch.Switch("nftables", SET, {"prefixes": []}, {"prefixes": ["20.0.0.0/24"]})
     assert {name for name in transaction._program((item,)) if "allowlists" in name} == {
-        "gateway/allowlists/{0}.py".format(name) for name in ("__init__", "document", "nft", "prefixes", "switch")
+        "gateway/allowlists/{0}.py".format(name) for name in ("__init__", "document", "nft", "prefixes", "state", "switch")
     }
 
 
@@ -327,7 +328,7 @@ def test_a_ruleset_that_cannot_be_read_hinders_no_look_and_no_revert_of_roots(ga
 
     assert run(gateway, "stage")["outcome"] == "done"
     monkeypatch.setattr(nft, "run", denied)
-    monkeypatch.setattr(allowlists.nftables, "missing_tool", list)
+    monkeypatch.setattr(allowlists.detection, "missing_tool", list)
     outcomes = {}
     for phase, undo in (("assess", None), ("stage", None), ("revert", "stage")):
         report = run(gateway, phase, undo=undo, allowlist=section())
