@@ -15,6 +15,9 @@ from ..model import Blocker
 from ..processes import PATH, run
 from . import nft
 
+XTABLES = {("ip", "filter"), ("ip6", "filter")}
+# The tables, as (family, name), that hold the rules of a backend
+TABLES = {"ufw": XTABLES, "iptables": XTABLES, "firewalld": {(family, "firewalld") for family in ("inet", "ip", "ip6")}}
 UFW_CONF = "/etc/ufw/ufw.conf"
 LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 
@@ -35,7 +38,7 @@ def who_rules(asked):
     blockers = []
     for path in sorted({place.path for place in asked}):
         here = [place for place in asked if place.path == path]
-        known = {(place.family, place.table) for place in here}
+        known = set().union(*(TABLES.get(place.backend, {(place.family, place.table)}) for place in here))
         others = [name for name, rules in (("firewalld", "firewalld" in tables), ("ufw", _ufw(names))) if rules]
         others = [name for name in others if name not in {place.backend for place in here}]
         drops = [one for one in chains if one.get("hook") == path and one.get("policy") == "drop"]
