@@ -69,7 +69,15 @@ def write_campaigns(lab: Lab) -> None:
     if lab.filters:
         write_addresses(lab)
         files |= {"campaign-fleet": ["fleet"]}
-        write_campaign(lab, lab.state_dir / "campaign-bad.yml", "lab", staged, allowlist=allowlist(lab, "bad"))
+        write_campaign(
+            lab,
+            lab.state_dir / "campaign-bad.yml",
+            "lab-bad",
+            staged,
+            anchors={"present": [], "absent": []},
+            allowlist=allowlist(lab, "bad"),
+            policy={"confirm_within": 15, "min_sample": 1, "soak": 0},
+        )
     for name, waves in files.items():
         write_campaign(lab, lab.state_dir / f"{name}.yml", "lab", waves)
     for name, waves in plain.items():
