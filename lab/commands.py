@@ -7,7 +7,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import config, device_fleet, filters, fleet, hub_client, images, inventory, network, pki, signers
+from . import config, device_fleet, filters, fleet, hub_client, images, inventory, network, paths, pki, signers
 from .tools import LabError, install_packages, run, say, succeeds
 
 FIRST_SESSIONS_MOST = 120.0  # seconds; fifty containers start at once
@@ -74,6 +74,7 @@ def down(name: str, folder: Path) -> None:
         return
     network.stop(lab, "hub")
     network.stop(lab, "dnsmasq")
+    paths.mend_all(lab)
     fleet.remove_all(lab)
     if succeeds(["podman", "network", "exists", lab.network]):
         run(["podman", "network", "rm", lab.network])
