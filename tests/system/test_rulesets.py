@@ -55,3 +55,27 @@ def test_a_container_behind_the_forward_path(suite):
         "after": "connected",
         "reverted": "",
     }
+
+
+def proved(suite):
+    script = "/project/tests/system/on_gateway_proof.py"
+    done = in_namespace(suite, "python3", script, CORE, rights="--privileged")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("suite", [suite for suite, _version in SUITES])
+def test_proofs_from_within_a_container(suite):
+    """Its session goes by the forward path. Where that is shut for the new address, stage reverts, retire and commit refuse."""
+    found = proved(suite)
+    shut, seen = found["staged shut"], found["containers"]
+    assert (shut["connected"], shut["staged"]["outcome"], shut["restored"]) == ("connected", "reverted", True), shut
+    assert "inside container" in shut["staged"]["error"], shut["staged"]["error"]
+    assert (seen["staged"]["outcome"], seen["committed"]) == ("pending", "done"), seen["staged"]
+    assert any("inside container" in probe["trust"] and probe["stage"] == "ok" for probe in seen["staged"]["probes"])
+    refused = [one for one in seen["retire, path shut"]["blockers"] if "inside container" in one["detail"]]
+    assert [one["id"] for one in refused] == ["endpoint-tcp"], seen["retire, path shut"]
+    assert seen["reconnected"] == "connected"
+    assert seen["retire, path open"]["outcome"] == "pending", seen["retire, path open"]
+    assert seen["commit, path shut"].startswith("not committed: hub.example:8883"), seen["commit, path shut"]
+    assert (seen["only that rule"], seen["commit, path open"]) == (True, "done")

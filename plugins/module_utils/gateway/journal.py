@@ -4,8 +4,9 @@
 
 Everything that affects a change's state is in this file. A change is a folder
 ``/var/lib/rootwave/pending/<id>/`` with ``change.json`` (edits, refresh steps, switches; never rewritten), ``state`` and
-a copy of the few core files that can revert it (``sum``, the SHA-256 of ``change.json``, tells a damaged one): ``python3 -I <folder>`` runs this file's ``main``, from a
-timer, at boot, or by hand. A change that ended is moved to ``history/``, where phase revert finds it.
+a copy of the few core files that can revert it: ``python3 -I <folder>`` runs this file's ``main``, from a
+timer, at boot, or by hand. A change that ended is moved to ``history/``, where phase revert finds it. ``sum``, the SHA-256 of
+``change.json``, tells a damaged one.
 
     armed -> applying -> proving -> committed        trust-only changes
                             \\-> pending -> committed  changes that wait for gateway_commit
