@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, sys.argv[1])
 
 from gateway.allowlists import persistence
+from gateway.allowlists.checking import HOSTS
 from gateway.commit import end_change
 from gateway.desired import from_document
 from gateway.errors import TrustError
@@ -26,6 +27,10 @@ from gateway.reconcile import reconcile
 OLD, NEW, WEB = "20.5.0.1", "20.6.0.1", "20.7.0.1"
 LINKS = (("box", "10.9.0.1", "10.9.0.2"), ("net", "20.5.0.254", OLD))
 ROOT = "/usr/local/share/ca-certificates/test.crt"
+G2, G2_SHA256 = (
+    "/usr/share/ca-certificates/mozilla/DigiCert_Global_Root_G2.crt",
+    ("cb3ccbb76031e5e0138f8dd39a23f9de47ffc35e43c1144cea27d46a5ab1cb5f"),
+)
 CHECKING = ("cacerts.digicert.com", "crl3.digicert.com", "crl4.digicert.com", "ocsp.digicert.com")
 CONF = """flush ruleset
 table inet filter {{
@@ -130,7 +135,8 @@ def document(phase, *places, **changes):
     asked = {"schema": 1, "campaign": "test", "digest": "0" * 64, "phase": phase, "present": [], "absent": []}
     endpoints = [{"host": "hub.example", "port": 8883}]
     timeouts = {"dns": 3, "tcp": 1, "tls": 3}
-    return dict(asked, endpoints=endpoints, allowlist=section, timeouts=timeouts, safe_after={"date": "2020-01-01"}, **changes)
+    asked.update(endpoints=endpoints, allowlist=section, timeouts=timeouts, safe_after={"date": "2020-01-01"})
+    return dict(asked, **changes)
 
 
 def phase(name, *places, **changes):
@@ -202,11 +208,30 @@ def staged_shut():
     return found
 
 
+def checking():
+    """Port 80 of what certificate checking needs, shut and open; the root is the real one, its hosts answer in "net"."""
+    resolve_to(OLD)
+    with open(G2) as stream:
+        pem = stream.read()
+    present = [{"name": "g2", "sha256": G2_SHA256, "pem": pem}]
+    microsoft = [name for name in HOSTS[G2_SHA256] if name not in CHECKING]
+    found = {"unresolved": microsoft}
+    for name, web in (("shut", ""), ("open", f"ip daddr {WEB} tcp dport 80 accept")):
+        load(web=web, forward=THROUGH, policy="drop")
+        started = time.monotonic()
+        found[name] = phase("assess", SET, FORWARD, present=present)
+        found[name]["seconds"] = time.monotonic() - started
+    load()
+    proxied = [{"host": "hub.example", "port": 8883, "proxy": f"http://{WEB}:80"}]
+    found["proxied"] = phase("assess", SET, FORWARD, present=present, endpoints=proxied)
+    return found
+
+
 def main():
     lay_out()
     server, _listening = within("net", f"OLD, NEW, WEB = {OLD!r}, {NEW!r}, {WEB!r}\n" + SERVER)
     try:
-        print(json.dumps({"containers": containers(), "staged shut": staged_shut()}))
+        print(json.dumps({"containers": containers(), "staged shut": staged_shut(), "checking": checking()}))
     finally:
         server.kill()
 

@@ -7,6 +7,7 @@ ROOTWAVE_RULESETS says how many for each; the seed is fixed, ROOTWAVE_SEED chang
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -57,6 +58,7 @@ def test_a_container_behind_the_forward_path(suite):
     }
 
 
+@functools.cache
 def proved(suite):
     script = "/project/tests/system/on_gateway_proof.py"
     done = in_namespace(suite, "python3", script, CORE, rights="--privileged")
@@ -79,3 +81,19 @@ def test_proofs_from_within_a_container(suite):
     assert seen["retire, path open"]["outcome"] == "pending", seen["retire, path open"]
     assert seen["commit, path shut"].startswith("not committed: hub.example:8883"), seen["commit, path shut"]
     assert (seen["only that rule"], seen["commit, path open"]) == (True, "done")
+
+
+@pytest.mark.parametrize("suite", [suite for suite, _version in SUITES])
+def test_what_certificate_checking_needs_is_told_when_shut(suite):
+    """DigiCert's hosts answer in the next namespace; Microsoft's have no name here, which is told alike."""
+    seen = proved(suite)["checking"]
+    shut, opened = (
+        {one["id"] for one in seen[name]["findings"] if one["id"].startswith("checking")} for name in ("shut", "open")
+    )
+    unresolved = {f"checking-blocked:{name}" for name in seen["unresolved"]}
+    names = ("cacerts", "crl3", "crl4", "ocsp")
+    assert shut - unresolved == {f"checking-blocked:{name}.digicert.com" for name in names}, shut
+    assert opened == unresolved
+    assert not seen["shut"]["blockers"], seen["shut"]["blockers"]
+    (told,) = [one for one in seen["proxied"]["findings"] if one["id"].startswith("checking")]
+    assert told["id"] == "checking-not-tried" and "crl3.digicert.com" in told["detail"]

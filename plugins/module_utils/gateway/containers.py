@@ -3,7 +3,7 @@
 """Proofs from within the containers whose hub sessions this gateway forwards: their way through the ruleset is another one.
 
 Names are resolved on the gateway, for a container's DNS may be another one, and connected to by address with the name in SNI.
-What verifies is the gateway's store, for only the way is asked about. An endpoint behind a proxy is left out: it is the gateway's.
+What verifies is the gateway's store, for only the way is asked about. Endpoints behind a proxy are left out.
 """
 
 from __future__ import annotations

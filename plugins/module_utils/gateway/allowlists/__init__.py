@@ -195,6 +195,10 @@ class Firewall:
             )
             for host, address in outside
         ]
+        if self.desired.phase == "assess" or (self.desired.phase == "stage" and work.plan.places):
+            from . import checking
+
+            findings += checking.findings(self.desired, proofs)
         blockers = []
         if self.desired.phase in ("stage", "retire") and self.seen:
             record, unseen = self._watch()
