@@ -163,6 +163,7 @@ def containers():
     client, seen = within("box", CLIENT % OLD)
     found = {"connected": seen, "staged": phase("stage", SET, FORWARD)}
     found["committed"] = end(found["staged"]["pending"], "committed")
+    found["watched"] = watched()
     resolve_to(NEW)
     load(forward=CONTAINER)
     found["retire, path shut"] = phase("retire", SET, FORWARD)
@@ -190,6 +191,26 @@ def containers():
     found["commit, path open"] = end(found["retire, path open"]["pending"], "committed")
     client.stdin.close()
     client.wait(9)
+    return found
+
+
+def watched():
+    """Since when old addresses are watched, by passes before and after the same rules were loaded again; 1 is long ago."""
+    found = {}
+    for name, again in (("as before", False), ("loaded again", True)):
+        phase("stage", SET, FORWARD)  # nothing to do
+        with open("/var/lib/rootwave/allowlist.json") as stream:
+            record = json.load(stream)
+        for entry in record["prefixes"].values():
+            entry["since"] = 1
+        with open("/var/lib/rootwave/allowlist.json", "w") as stream:
+            json.dump(record, stream)
+        if again:
+            load()
+        report = phase("stage", SET, FORWARD)
+        with open("/var/lib/rootwave/allowlist.json") as stream:
+            entry = json.load(stream)["prefixes"][OLD + "/32"]
+        found[name] = [report["outcome"], report["plan"], entry["since"] == 1, entry["packets"]]
     return found
 
 

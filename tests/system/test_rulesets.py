@@ -84,6 +84,22 @@ def test_proofs_from_within_a_container(suite):
 
 
 @pytest.mark.parametrize("suite", [suite for suite, _version in SUITES])
+def test_quiet_begins_anew_with_the_counters(suite):
+    """The kernel counts from nought after the ruleset is loaded again, which looks like no traffic at all."""
+    found = proved(suite)["containers"]["watched"]
+    assert found["as before"][:3] == ["done", [], True], found
+    assert found["loaded again"][:3] == ["done", [], False], found
+
+
+def test_what_was_taken_out_tells_its_packets():
+    """The container's old session went by the forward place alone."""
+    plan = proved("bookworm")["containers"]["retire, path open"]["plan"]
+    taken = {one["place"]: (one["prefixes"], one["packets"]) for one in plan if one["action"] == "take-out"}
+    assert set(taken) == {"output: inet filter @hubs", "forward: inet filter @forwarded"}
+    assert all(prefixes == ["20.5.0.1/32"] and isinstance(packets[0], int) for prefixes, packets in taken.values()), taken
+
+
+@pytest.mark.parametrize("suite", [suite for suite, _version in SUITES])
 def test_what_certificate_checking_needs_is_told_when_shut(suite):
     """DigiCert's hosts answer in the next namespace; Microsoft's have no name here, which is told alike."""
     seen = proved(suite)["checking"]
