@@ -18,6 +18,7 @@ from ..model import Finding
 
 PORT = 80
 CONNECT_MOST = 2.0  # seconds
+NAMELESS = "no name"
 ALL_MOST = 5.0  # seconds, for all hosts side by side
 DIGICERT = ("cacerts.digicert.com", "crl3.digicert.com", "crl4.digicert.com", "ocsp.digicert.com")
 MICROSOFT = ("caissuers.microsoft.com", "www.microsoft.com", "oneocsp.microsoft.com")
@@ -42,18 +43,25 @@ def findings(desired, proofs):
     if proxies:
         detail = "endpoints go through {0}, so no direct connection to {1} (port 80) was tried; the proxy has to let them through"
         return [Finding("checking-not-tried", "info", detail.format(proxies[0], ", ".join(hosts)))]
-    shut = _shut(hosts)
+    answers = _asked(hosts)
+    nameless = [host for host in hosts if answers.get(host) == NAMELESS]
     detail = (
         "{0} cannot be reached on port {1} ({2}); programs that fetch issuers (AIA), revocation lists or OCSP answers need it: "
         "let it through, Rootwave does not"
     )
-    return [
-        Finding("checking-blocked:" + host, "warning", detail.format(host, PORT, shut[host])) for host in hosts if host in shut
+    found = [
+        Finding("checking-blocked:" + host, "warning", detail.format(host, PORT, answers.get(host, "no answer in time")))
+        for host in hosts
+        if answers.get(host, "late") not in ("", NAMELESS)
     ]
+    if nameless:
+        detail = "{0} do not resolve on this gateway; programs that fetch issuers, revocation lists or OCSP answers cannot"
+        found.append(Finding("checking-unresolved", "info", detail.format(", ".join(nameless))))
+    return found
 
 
-def _shut(hosts):
-    """{host: why}; side by side, in daemon threads that an ending process does not wait for."""
+def _asked(hosts):
+    """{host: why it cannot be reached, or an empty text}; side by side, in daemon threads that an end does not wait for."""
     answers: dict = {}
     threads = [threading.Thread(target=_ask, args=(host, answers), daemon=True) for host in hosts]
     deadline = time.monotonic() + ALL_MOST
@@ -61,24 +69,25 @@ def _shut(hosts):
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return {host: why for host, why in ((host, answers.get(host, "no answer in time")) for host in hosts) if why}
+    return dict(answers)
 
 
 def _ask(host, answers):
     """The first address that answers will do."""
-    why = "it has no address"
+    why = NAMELESS
     try:
-        for family, sockaddr in probe.resolve(host, PORT, CONNECT_MOST)[:2]:
-            try:
-                with socket.socket(family, socket.SOCK_STREAM) as stream:
-                    stream.settimeout(CONNECT_MOST)
-                    stream.connect(sockaddr)
-                answers[host] = ""
-                return
-            except OSError as exc:
-                why = str(exc)
-    except OSError as exc:
-        why = "it does not resolve here: {0}".format(exc)
+        addresses = probe.resolve(host, PORT, CONNECT_MOST)[:2]
+    except OSError:
+        addresses = []
+    for family, sockaddr in addresses:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as stream:
+                stream.settimeout(CONNECT_MOST)
+                stream.connect(sockaddr)
+            why = ""
+            break
+        except OSError as exc:
+            why = str(exc)
     answers[host] = why
 
 
