@@ -36,14 +36,15 @@ def missing_tool(_places):
 
 
 def look(places):
-    """({Place: State}, Blockers)"""
+    """({Place: State}, Blockers): files and kernel are listed once."""
     seen, blockers = {}, []
+    try:
+        found = ufw_rules.listing()
+    except (CommandFailed, OSError) as exc:  # no root: what is asked of roots can be judged all the same
+        unlike = isinstance(exc, CommandFailed) and "is not as ufw writes it" in str(exc)
+        return {}, [Blocker("allowlist-ruleset" if unlike else "allowlist-tool", "{0}: {1}".format(places[0].label, exc))]
     for place in places:
-        try:
-            seen[place] = ufw_rules.read(place)
-        except (CommandFailed, OSError) as exc:  # no root: what is asked of roots can be judged all the same
-            unlike = isinstance(exc, CommandFailed) and "is not as ufw writes it" in str(exc)
-            return {}, [Blocker("allowlist-ruleset" if unlike else "allowlist-tool", "{0}: {1}".format(place.label, exc))]
+        seen[place] = ufw_rules.read(place, found)
         blockers += _inactive(place, seen[place]) or _shadowed(place, seen[place])
     return seen, blockers
 

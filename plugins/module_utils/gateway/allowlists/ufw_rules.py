@@ -98,25 +98,42 @@ def setting(path, key):
     return found[-1].lower() if found else ""
 
 
-def read(place):
-    """The State of a place; raises CommandFailed, also for a file that is not as ufw writes it."""
-    versions = (4, 6) if uses_ipv6() else (4,)
+class Kernel(NamedTuple):
+    """What the kernel has in the filter table of an IP version: the chains' names, and {(chain, rule): packets}."""
+
+    chains: frozenset
+    rules: dict
+
+
+class Listing(NamedTuple):
+    """What there is of ufw, for all places: both by IP version. Where ufw does not rule a version the kernel is not asked."""
+
+    texts: dict
+    kernel: dict
+
+
+def listing():
+    """Raises CommandFailed, also for a file that is not as ufw writes it."""
     texts = {version: parsed for version in (4, 6) for parsed in [_parsed(version)] if parsed}
-    if not texts or versions[-1] not in texts:
+    return Listing(texts, {version: _kernel(version) for version in _versions()} if texts else {})
+
+
+def _versions():
+    return (4, 6) if uses_ipv6() else (4,)
+
+
+def read(place, found=None):
+    """The State of a place; raises as ``listing`` does, which is ``found`` where there are more places than one."""
+    texts, kernel = found or listing()
+    versions = _versions()
+    if not all(version in texts for version in versions):
         return State(False, {})
-    kernel = {version: _kernel(version) for version in versions}
-    rules = {
-        version: [
-            rule for chunk in text.chunks for rule in [ufw_files.rule_of(chunk, version)] if rule and rule.path == place.path
-        ]
-        for version, text in texts.items()
-    }
+    rules = {version: _rules(text, version, place.path) for version, text in texts.items()}
     own = [rule for listed in rules.values() for rule in listed if rule.ours]
     ports = own[0].numbers if own else ()
-    elements = {version: _elements(place, listed, ports, kernel.get(version)) for version, listed in rules.items()}
     return State(
         found=True,
-        elements=elements,
+        elements={version: _elements(place, listed, ports, kernel.get(version)) for version, listed in rules.items()},
         versions=versions,
         alive=tuple(version for version in versions if ufw_files.chain_of(place.path, version) in kernel[version].chains),
         rules=rules,
@@ -127,11 +144,9 @@ def read(place):
     )
 
 
-class Kernel(NamedTuple):
-    """What the kernel has in the filter table of an IP version: the chains' names, and {(chain, rule): packets}."""
-
-    chains: frozenset
-    rules: dict
+def _rules(text, version, path):
+    found = [ufw_files.rule_of(chunk, version) for chunk in text.chunks]
+    return [rule for rule in found if rule and rule.path == path]
 
 
 def _kernel(version):
@@ -271,4 +286,20 @@ def shut(place, now, lock=None):
     move(place, now, None, lock)
 
 
-__all__ = ("NEEDS", "PATHS", "RESTORE", "State", "UfwLock", "first_meeting", "move", "read", "setting", "shut", "uses_ipv6")
+__all__ = (
+    "CONF",
+    "NEEDS",
+    "PATHS",
+    "RESTORE",
+    "SAVE",
+    "TIMEOUT",
+    "State",
+    "UfwLock",
+    "first_meeting",
+    "listing",
+    "move",
+    "read",
+    "setting",
+    "shut",
+    "uses_ipv6",
+)
