@@ -230,7 +230,7 @@ def test_disk_full_while_persisting(site):
     site.filter("gw-03")
     # that dd fails is the proof that the file system is full
     fill = "! dd if=/dev/zero of=/etc/ufw/.full bs=1k"
-    script = f"cp -a /etc/ufw /root/ufw && mount -t tmpfs -o size=64k tmpfs /etc/ufw && cp -a /root/ufw/. /etc/ufw && {fill}"
+    script = f"cp -a /etc/ufw /root/ufw && mount -t tmpfs -o size=256k tmpfs /etc/ufw && cp -a /root/ufw/. /etc/ufw && {fill}"
     site.alter_mounts("gw-03", script)
     before = site.rules("gw-03")
     report = site.phase("gw-03", "stage", OUTPUT)
@@ -247,7 +247,7 @@ def test_the_administrator_uses_ufw_while_ours_is_pending(site, name):
     theirs += "ufw insert 1 allow out 123/udp; ufw route allow proto tcp to 198.51.100.8 port 443; ufw reload"
     report = site.phase(name, "stage", OUTPUT, FORWARD)
     site.alter(name, "sh", "-euc", theirs)
-    assert site.ours(name).count("# rootwave") == 3, site.ours(name)
+    assert site.ours(name).count("# rootwave") == 4, site.ours(name)
     assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
     left = site.rules(name)
     assert site.lab.new_address not in left and "rootwave" not in left
