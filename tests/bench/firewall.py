@@ -3,8 +3,8 @@
 """Allowlists: 510 prefixes, as many and as wide as the global tag AzureIoTHub has, staged on a gateway against ``nft -f`` of the
 same set; and a pass over a whole fleet, roots and addresses, with nothing to do, against ping.
 
-What is timed is the whole phase on the gateway, its proofs and the armed revert too; one prefix takes nearly as long. The gateways
-have Debian's three versions of nft; the slowest counts, and of its turns the one that the machine disturbed least.
+What is timed is the whole phase on the gateway, its proofs and the armed revert too; one prefix takes nearly as long. The
+gateways have Debian's three versions of nft; the slowest counts, and of its turns the one that the machine disturbed least.
 """
 
 from __future__ import annotations
