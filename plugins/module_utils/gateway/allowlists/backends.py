@@ -42,6 +42,10 @@ def backend_of(kind):
         from . import nftables
 
         return nftables
+    if kind == "ufw":
+        from . import ufw
+
+        return ufw
     raise KeyError(kind)
 
 

@@ -70,6 +70,11 @@ class Place(NamedTuple):
         return "rootwave_" + self.path
 
     @property
+    def rules(self):
+        """Whether what lets a prefix through here is a rule for itself, which may overlap any other one."""
+        return self.backend == "ufw"
+
+    @property
     def versions(self):
         """The IP versions that it takes."""
         return [version for version in (4, 6) if self.set_of(version)]

@@ -36,6 +36,10 @@ def tool_of(kind):
         from . import nft
 
         return nft
+    if kind == "ufw":
+        from . import ufw_rules
+
+        return ufw_rules
     raise KeyError(kind)
 
 
