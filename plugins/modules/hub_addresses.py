@@ -103,7 +103,8 @@ options:
   private:
     description:
       - Private addresses are meant (RFC 1918, 6598, 4193) and public ones are refused, but for those of O(public_endpoints).
-        V(false) is the other way round. So a name that resolves differently inside and outside of a network cannot be taken for the other one.
+        V(false) is the other way round. So a name that resolves differently inside and outside of a network cannot be taken for
+        the other one.
     type: bool
     default: false
   ipv6:
