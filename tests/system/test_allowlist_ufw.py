@@ -267,6 +267,19 @@ def test_ufw_is_disabled_while_ours_is_pending(site):
     assert site.execute("gw-01", "sh", "-c", "cat /etc/ufw/user*.rules").stdout == files
 
 
+def test_ufw_is_disabled_between_plan_and_apply(site):
+    """By who arms the revert, the last to run before the change: the kernel has not what the files say, so it goes back."""
+    site.filter("gw-01")
+    files = site.execute("gw-01", "sh", "-c", "cat /etc/ufw/user*.rules").stdout
+    wrapper = '#!/bin/sh\nufw disable > /dev/null\nexec /usr/bin/systemd-run "$@"\n'
+    script = "cat > /usr/local/sbin/systemd-run && chmod 755 /usr/local/sbin/systemd-run"
+    site.alter("gw-01", "sh", "-euc", script, stdin=wrapper.encode())
+    report = site.phase("gw-01", "stage", OUTPUT)
+    assert report["outcome"] == "reverted" and "is not as planned" in report["error"], report
+    assert site.execute("gw-01", "sh", "-c", "cat /etc/ufw/user*.rules").stdout == files
+    assert not site.pending("gw-01")
+
+
 HOLDER = """\
 import fcntl, glob, os, sys
 lock = open("/run/ufw.lock", "w")
