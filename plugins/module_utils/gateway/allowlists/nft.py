@@ -30,7 +30,8 @@ class State(NamedTuple):
     """One place as it is now. ``found`` is False where its table, set or chain is missing.
 
     ``ports`` and ``jumps`` (handles) are those of our own chain; ``chain`` says whether that one exists, ``whole`` whether it
-    is exactly as we made it and is jumped to from the place's chain.
+    is exactly as we made it and is jumped to from the place's chain. ``counter`` holds the handles of table and sets, which the
+    kernel gives anew to what is loaded again.
     """
 
     found: bool
@@ -40,6 +41,7 @@ class State(NamedTuple):
     whole: bool = True
     ports: tuple = ()
     jumps: tuple = ()
+    counter: str = ""
 
     def own(self):
         return state.own(self.elements)
@@ -72,7 +74,7 @@ def list_table(place):
 def read(place, table=None):
     """The State of a place; ``table`` is its table's objects where they were listed before."""
     table = list_table(place) if table is None else table
-    kinds: dict[str, list] = {"set": [], "chain": [], "rule": []}
+    kinds: dict[str, list] = {"table": [], "set": [], "chain": [], "rule": []}
     for item in table or ():
         for kind, found in kinds.items():
             if kind in item:
@@ -81,9 +83,10 @@ def read(place, table=None):
     sets = {version: named[name] for version in (4, 6) for name in [place.set_of(version)] if name in named}
     elements = {version: _elements(found, version) for version, found in sets.items()}
     plain = {version: {key: value for key, value in found.items() if key != "elem"} for version, found in sets.items()}
+    counter = "-".join(str(one.get("handle")) for one in [*kinds["table"], *sets.values()])
     if place.way == "named_set":
         wanted = [version for version in (4, 6) if place.set_of(version)]
-        return State(all(version in sets for version in wanted), elements, plain)
+        return State(all(version in sets for version in wanted), elements, plain, counter=counter)
     chains = {one["name"] for one in kinds["chain"]}
     jumps = [
         rule for rule in kinds["rule"] if rule["expr"] == [{"jump": {"target": place.own_chain}}]
@@ -100,6 +103,7 @@ def read(place, table=None):
         and all(version in sets for version in (4, 6) if place.set_of(version)),
         ports=ports,
         jumps=tuple((rule["chain"], rule["handle"]) for rule in jumps),
+        counter=counter,
     )
 
 

@@ -4,6 +4,7 @@
 
 The state that a tool reads has ``found``, ``elements`` ({IP version: Elements}), ``own()``, ``others()``, ``ports``, ``whole``,
 ``value(place)``: {"prefixes", "ports"}, with "damaged" where what is ours is not as we made it, None where it is not there.
+It may have ``counter``, a text that is another one once what counts was made anew, where the tool knows such a thing.
 """
 
 from __future__ import annotations
