@@ -271,6 +271,9 @@ def test_a_place_is_read_from_the_files_and_checked_in_the_kernel(etc):
         "ports": list(PORTS),
         "damaged": True,
     }
+    again = ufw_rules.read(OUTPUT).counter
+    (folder / "user.rules").write_bytes((folder / "user.rules").read_bytes())
+    assert again != now.counter and ufw_rules.read(OUTPUT).counter != again, "the counters may have begun anew"
     (folder / "user.rules").unlink()
     assert not ufw_rules.read(OUTPUT).found
 
