@@ -120,8 +120,8 @@ class Site(Fleet):
         extra = {key: changes.pop(key) for key in ("dry_run", "kill_at") if key in changes}
         return self.ask(name, document=self.document(phase, places, **changes), **extra)
 
-    def over_ssh(self, name, document, *args):
-        """The module itself over SSH, action plugin and all; (exit code, output)."""
+    def over_ssh(self, name, document, *args, first=()):
+        """The module itself over SSH, action plugin and all, after the tasks ``first``; (exit code, output)."""
         asked, playbook = self.folder / "desired.json", self.folder / "phase.yml"
         asked.write_text(json.dumps(document))
         task = {
@@ -132,7 +132,7 @@ class Site(Fleet):
                 "gate": gate_token(document["digest"], document["phase"], "trio"),
             }
         }
-        playbook.write_text(json.dumps([{"hosts": name, "gather_facts": False, "tasks": [task]}]))
+        playbook.write_text(json.dumps([{"hosts": name, "gather_facts": False, "tasks": [*first, task]}]))
         settings = environment({"ANSIBLE_COLLECTIONS_PATH": str(PLAYBOOKS / "collections")})
         argv = [str(ANSIBLE), str(playbook), "-i", str(self.inventory()), *args]
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=RUN_MOST, env=settings)
