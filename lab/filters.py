@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An administrator's default-drop egress filter on a gateway, in one of four backends, as it was before anybody heard of Rootwave.
+"""An administrator's default-drop egress filter on a gateway, in one of four backends, from before anybody heard of Rootwave.
 
 ``lab/files/filter-<backend>.sh`` sets it up for good: services enabled, files where the distribution reads them at boot. It lets
 DNS, ICMP, loopback, answers and the hub at the given addresses out, drops the rest, and has rules around it that are nobody's

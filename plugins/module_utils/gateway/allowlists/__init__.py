@@ -95,7 +95,8 @@ class Firewall:
 
     def _asked_of(self, place, now):
         """(value that the place is to have, PlaceChanges, Blockers)"""
-        versions = place.versions
+        versions = now.versions if place.rules else place.versions
+        admitted, partly = now.admitted(self.asked.ports) if place.rules else ((), ())
         new, old = ([one for one in side if one.version in versions] for side in (self.new, self.old))
         if not new:
             return (
@@ -110,9 +111,9 @@ class Firewall:
             self.findings.append(Finding("allowlist-one-version:" + place.label, "info", detail))
         own = sorted(one.interval for elements in now.elements.values() for one in elements if one.ours)
         if self.desired.phase == "stage":
-            plan = wanted.stage(new, old, own, now.others())
+            plan = wanted.stage(new, old, own, now.others(), admitted)
         else:
-            plan = wanted.retire(new, old, own, now.others())
+            plan = wanted.retire(new, old, own, now.others(), admitted, partly)
         blockers = [_overlap(place, *met) for met in plan.overlaps[:1]] + _unstaged(place, plan.missing)
         if plan.foreign:
             self.findings.append(_foreign(place, plan.foreign))
@@ -120,6 +121,8 @@ class Firewall:
         if place.way != "named_set":
             # another campaign's prefixes are behind the same rules, so ports only come
             value["ports"] = sorted({*self.asked.ports, *(now.ports if now.whole else ())})
+        if place.rules and place.way != "named_set" and not value["prefixes"]:
+            value["ports"] = []  # without a rule there is nothing that has ports
         return value, self._changes(place, now, plan, value), blockers
 
     def _changes(self, place, now, plan, value):

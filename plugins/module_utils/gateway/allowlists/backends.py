@@ -42,6 +42,10 @@ def backend_of(kind):
         from . import nftables
 
         return nftables
+    if kind == "iptables":
+        from . import iptables
+
+        return iptables
     raise KeyError(kind)
 
 

@@ -70,6 +70,11 @@ class Place(NamedTuple):
         return "rootwave_" + self.path
 
     @property
+    def rules(self):
+        """Whether what lets a prefix through stands for itself and may overlap any other: a rule, an element of a hash:net."""
+        return self.backend == "ufw" or (self.backend == "iptables" and self.way == "named_set")
+
+    @property
     def versions(self):
         """The IP versions that it takes."""
         return [version for version in (4, 6) if self.set_of(version)]
