@@ -46,6 +46,10 @@ def backend_of(kind):
         from . import ufw
 
         return ufw
+    if kind == "iptables":
+        from . import iptables
+
+        return iptables
     raise KeyError(kind)
 
 
