@@ -42,6 +42,10 @@ def backend_of(kind):
         from . import nftables
 
         return nftables
+    if kind == "firewalld":
+        from . import firewalld
+
+        return firewalld
     raise KeyError(kind)
 
 

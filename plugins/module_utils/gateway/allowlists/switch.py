@@ -36,6 +36,10 @@ def tool_of(kind):
         from . import nft
 
         return nft
+    if kind == "firewalld":
+        from . import firewall_cmd
+
+        return firewall_cmd
     raise KeyError(kind)
 
 
