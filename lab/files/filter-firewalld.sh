@@ -109,6 +109,7 @@ fi
 if grep -qs '^User=' /usr/lib/systemd/system/polkit.service; then systemctl --quiet mask polkit.service; fi
 systemctl enable --quiet firewalld
 systemctl restart firewalld
+firewall-cmd --quiet --state # its unit has started before its rules are loaded
 # What Docker and fail2ban make, and a table of somebody else's, made anew at each boot as those do
 cat > /usr/local/sbin/other-rules <<'SCRIPT'
 #!/bin/sh
@@ -132,6 +133,7 @@ cat > /etc/systemd/system/other-rules.service <<'UNIT'
 After=firewalld.service
 [Service]
 Type=oneshot
+ExecStartPre=/usr/bin/firewall-cmd --quiet --state
 RemainAfterExit=yes
 ExecStart=/usr/local/sbin/other-rules
 [Install]

@@ -26,6 +26,7 @@ from .state import Element
 NEEDS = (firewalld_files, nft, own)  # modules of this folder that the revert program must have beside this one
 CMD = "firewall-cmd"
 TIMEOUT = 600.0  # seconds; each item is a message on D-Bus and a transaction, 510 took 2 to 7 s
+STATE_TIMEOUT = 60.0  # seconds; it waits until all is loaded
 NOT_RUNNING = 252  # firewall-cmd(1), exit codes
 CHAINS = {"output": "filter_OUT_policy_{0}_allow", "forward": "filter_FWD_policy_{0}_allow"}
 RULE = 'rule family="ipv{0}" destination address="{1}" port port="{2}" protocol="tcp" accept'
@@ -157,31 +158,47 @@ def items_of(place, value):
 
 
 def move(place, now, wanted, lock=None):
-    """Bring a place from the State ``now`` to the value ``wanted``, on both sides. Raises CommandFailed, OSError."""
+    """Bring a place from the State ``now`` to the value ``wanted``, on both sides. Raises CommandFailed, OSError.
+
+    firewalld is asked first and the place read anew: 0.9 is on D-Bus, and its unit has started, before its rules are loaded.
+    """
+    running = _answers(place, lock)
+    now = read(place)
     asked = items_of(place, wanted) if wanted is not None else frozenset()
     gone = now.ours - asked
     _record(place, now.ours | asked)
-    if now.table:
+    if running:
         _tell(place, "remove", gone & now.runs, lock)
         _tell(place, "add", asked - now.runs, lock)
     for version, stored in now.stored.items():
         come = frozenset(item for item in asked - now.lasts if version in (0, item[0].version))
         _write(stored, gone & stored.items, come)
     after = read(place)
-    if after.lasts & gone or (after.runs & gone and _answers(lock)):
+    if after.lasts & gone or (running and after.runs & gone):
         # firewall-cmd ends with 0 as long as one of many items was taken
         raise CommandFailed("{0}: firewalld has kept what was taken out; look with {1}".format(place.label, CMD))
     _record(place, asked)
 
 
+def _answers(place, lock):
+    """Whether firewalld runs. Raises CommandFailed where it has rules in the kernel and does not answer in time.
+
+    With CleanupOnExit=no its rules stay there when it ends, until it starts again and loads the files.
+    """
+    try:
+        run([CMD, "--state"], timeout=STATE_TIMEOUT, lock=lock)
+    except CommandFailed as exc:
+        code = exc.details.get("code")
+        if code is None and list_table(place) is not None:
+            raise
+        return code not in (NOT_RUNNING, None)
+    return True
+
+
 def _tell(place, verb, items, lock):
-    """Items to what runs. Nothing where firewalld has ended meanwhile."""
+    """Items to what runs."""
     for target, options in _options(place, verb, sorted(items)).items():
-        try:
-            run([CMD, target, *options], timeout=TIMEOUT, lock=lock)
-        except CommandFailed as exc:
-            if exc.details.get("code") != NOT_RUNNING:
-                raise
+        run([CMD, target, *options], timeout=TIMEOUT, lock=lock)
 
 
 def _options(place, verb, items):
@@ -203,15 +220,6 @@ def _write(stored, gone, come):
         text = firewalld_files.edited(stored, gone, come)
         status = os.stat(stored.path)
         files.write(stored.path, text.encode("utf-8"), status.st_mode & 0o7777, status.st_uid, status.st_gid)
-
-
-def _answers(lock):
-    """Whether firewalld runs; with CleanupOnExit=no its rules stay in the kernel until it starts again, from the files."""
-    try:
-        run([CMD, "--state"], timeout=TIMEOUT, lock=lock)
-    except CommandFailed as exc:
-        return exc.details.get("code") != NOT_RUNNING
-    return True
 
 
 def shut(place, now, lock=None):
