@@ -50,6 +50,10 @@ def backend_of(kind):
         from . import iptables
 
         return iptables
+    if kind == "firewalld":
+        from . import firewalld
+
+        return firewalld
     raise KeyError(kind)
 
 

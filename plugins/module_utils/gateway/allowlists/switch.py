@@ -44,6 +44,10 @@ def tool_of(kind):
         from . import ipsets
 
         return ipsets
+    if kind == "firewalld":
+        from . import firewall_cmd
+
+        return firewall_cmd
     raise KeyError(kind)
 
 
