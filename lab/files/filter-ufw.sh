@@ -10,7 +10,7 @@ quietly ufw default deny routed
 quietly ufw allow in 22/tcp comment 'ssh'
 quietly ufw limit in proto tcp from 198.51.100.0/24 to any port 2222
 quietly ufw allow out 53 comment 'names'
-quietly ufw deny out log proto tcp to 203.0.113.0/24 port 25 comment "old mail, don"
+quietly ufw deny out log proto tcp to 203.0.113.0/24 port 25 comment 'no mail'
 quietly ufw deny in from 203.0.113.9
 quietly ufw route deny in on docker0 out on eth1 to 198.51.100.0/24
 quietly ufw allow out to 2001:db8:5::/48 port 443,8883 proto tcp

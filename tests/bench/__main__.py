@@ -4,7 +4,8 @@
 
 Each pair starts from new gateways: the baseline's first and second run, then, on new gateways again, ours. SSH connections are
 warm for every timed second run and cold for every timed first run. Ping and our second run are short, so they take turns a few
-times and the median of each counts. Allowlists (firewall.py) have a lab of their own. The hub's side (hub.py, orders.py) is measured against the time that the hub's quota allows,
+times and the median of each counts. Allowlists (firewall.py) have a lab of their own. The hub's side (hub.py, orders.py) is
+measured against the time that the hub's quota allows,
 an idle agent (agent.py) against what a device can spare.
 """
 

@@ -124,7 +124,8 @@ def _reserves(host, work):
     bundle = host.store.layout.bundle
     size = 3 * (os.path.getsize(bundle) if os.path.exists(bundle) else 0) + 256 * 1024
     folders: dict[int, str] = {}
-    persisted = [os.path.dirname(edit.path) for edit in work.edits] if work.loads else []
+    persisted = [os.path.dirname(path) for path in [*(edit.path for edit in work.edits), *(path for _kind, path in work.loads)]]
+    persisted = persisted if work.loads else []
     for folder in [os.path.dirname(bundle), host.state_dir, *persisted]:
         folders.setdefault(os.stat(folder).st_dev, folder)
     return [[os.path.join(folder, ".rootwave-reserve"), size] for folder in folders.values()]

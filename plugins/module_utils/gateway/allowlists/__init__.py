@@ -121,7 +121,7 @@ class Firewall:
         if place.way != "named_set":
             # another campaign's prefixes are behind the same rules, so ports only come
             value["ports"] = sorted({*self.asked.ports, *(now.ports if now.whole else ())})
-        if place.rules and not value["prefixes"]:
+        if place.rules and place.way != "named_set" and not value["prefixes"]:
             value["ports"] = []  # without a rule there is nothing that has ports
         return value, self._changes(place, now, plan, value), blockers
 

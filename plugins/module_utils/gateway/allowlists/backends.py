@@ -46,6 +46,14 @@ def backend_of(kind):
         from . import ufw
 
         return ufw
+    if kind == "iptables":
+        from . import iptables
+
+        return iptables
+    if kind == "firewalld":
+        from . import firewalld
+
+        return firewalld
     raise KeyError(kind)
 
 

@@ -8,6 +8,7 @@ ufw and firewalld put their rules into nftables too. What rules beside a named p
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 from .. import files
@@ -19,7 +20,10 @@ XTABLES = {("ip", "filter"), ("ip6", "filter")}
 # The tables, as (family, name), that hold the rules of a backend
 TABLES = {"ufw": XTABLES, "iptables": XTABLES, "firewalld": {(family, "firewalld") for family in ("inet", "ip", "ip6")}}
 UFW_CONF = "/etc/ufw/ufw.conf"
-LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
+LEGACY = {
+    "/proc/net/ip_tables_names": ("iptables-legacy-save", "iptables-save"),
+    "/proc/net/ip6_tables_names": ("ip6tables-legacy-save", "ip6tables-save"),
+}
 
 
 def missing_tool():
@@ -38,22 +42,55 @@ def who_rules(asked):
     blockers = []
     for path in sorted({place.path for place in asked}):
         here = [place for place in asked if place.path == path]
-        known = set().union(*(TABLES.get(place.backend, {(place.family, place.table)}) for place in here))
+        older = any(place.backend in ("ufw", "iptables") for place in here) and _uses_legacy()
+        tables_of = {**TABLES, **({"ufw": set(), "iptables": set()} if older else {})}
+        known = set().union(*(tables_of.get(place.backend, {(place.family, place.table)}) for place in here))
         others = [name for name, rules in (("firewalld", "firewalld" in tables), ("ufw", _ufw(names))) if rules]
         others = [name for name in others if name not in {place.backend for place in here}]
         drops = [one for one in chains if one.get("hook") == path and one.get("policy") == "drop"]
-        # Docker's own forward chain drops and accepts its containers itself, so on that path a policy alone proves nothing
-        others += [
-            "chain {family} {table} {name}".format(**one)
-            for one in drops
-            if path == "output" and (one["family"], one["table"]) not in known
-        ]
+        others += [_ruler(one) for one in drops if (one["family"], one["table"]) not in known and _decides(one, path, chains)]
+        others += [] if older else _legacy(path)
         if any(place.backend == "none" for place in here):
             blockers += _none_is_wrong(path, listed, others)
         elif others:
             message = "{0} filters on the {1} path too, and no place of it is named; name one, or end it".format(others[0], path)
             blockers.append(Blocker("allowlist-two-backends", message))
     return blockers
+
+
+def _decides(chain, path, chains):
+    """Docker's own forward chain drops and accepts its containers itself, so on that path a policy alone proves nothing."""
+    table = (chain["family"], chain["table"])
+    beside = [one["name"] for one in chains if (one["family"], one["table"]) == table]
+    return path == "output" or (table in XTABLES and not any(name.startswith("DOCKER") for name in beside))
+
+
+def _ruler(chain):
+    """A chain by its name, and by that of the tool that keeps it."""
+    tool = "iptables: " if (chain["family"], chain["table"]) in XTABLES and chain["name"].isupper() else ""
+    return "{0}chain {family} {table} {name}".format(tool, **chain)
+
+
+def _uses_legacy():
+    """Whether the gateway's own iptables is the one that keeps its rules beside nftables."""
+    return "legacy" in os.path.basename(os.path.realpath(shutil.which("iptables-save", path=PATH) or ""))
+
+
+def _legacy(path):
+    """The chains of iptables-legacy that drop on a path; nft does not list them."""
+    found = []
+    for names, tools in LEGACY.items():
+        if b"filter" not in (files.read(names) or b""):
+            continue
+        from . import iptables_text
+
+        tool = next((one for one in tools if shutil.which(one, path=PATH)), "")
+        rules = iptables_text.rules_of(run([tool, "-t", "filter"]).decode("utf-8", "replace")) if tool else None
+        chain = iptables_text.BUILT_IN[path]
+        docker = rules is not None and path == "forward" and any(name.startswith("DOCKER") for name in rules.chains)
+        if rules is None or (rules.chains.get(chain) == "DROP" and not docker):
+            found.append("iptables-legacy: chain {0}".format(chain))
+    return found
 
 
 def _none_is_wrong(path, listed, others):

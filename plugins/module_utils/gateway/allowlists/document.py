@@ -71,8 +71,8 @@ class Place(NamedTuple):
 
     @property
     def rules(self):
-        """Whether what lets a prefix through here is a rule for itself, which may overlap any other one."""
-        return self.backend == "ufw"
+        """Whether what lets a prefix through stands for itself and may overlap any other: a rule, an element of a hash:net."""
+        return self.backend == "ufw" or (self.backend == "iptables" and self.way == "named_set")
 
     @property
     def versions(self):

@@ -237,14 +237,14 @@ def _elements(found, version):
     listed = []
     for item in found.get("elem", ()):
         detail = item.get("elem", {}) if isinstance(item, dict) else {}
-        interval = _interval(detail.get("val", item), version)
+        interval = interval_of(detail.get("val", item), version)
         if interval:
             packets = detail.get("counter", {}).get("packets")
             listed.append(Element(interval, detail.get("comment") == MARK, packets))
     return listed
 
 
-def _interval(value, version):
+def interval_of(value, version):
     """None for what is no address of this IP version: a port, an interface, a pair."""
     if not isinstance(value, dict):
         value = {"range": [value, value]}
@@ -259,4 +259,4 @@ def _interval(value, version):
     return found if found.version == version else None
 
 
-__all__ = ("MARK", "NEEDS", "State", "commands", "elements", "frame", "list_table", "move", "read", "shut")
+__all__ = ("MARK", "NEEDS", "State", "commands", "elements", "frame", "interval_of", "list_table", "move", "read", "shut")

@@ -8,13 +8,16 @@ An accept of ours in a table of ours could not override a drop in the administra
 from __future__ import annotations
 
 import json
+import shutil
 
 from ..errors import CommandFailed
 from ..model import Blocker
-from ..processes import run
+from ..processes import PATH, run
 from . import nft, persistence
 
 KIND = "nftables"
+SAVE = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
+XTABLES_PRIORITIES = {"filter": (0,), "nat": (-100, 100), "mangle": (-150,), "raw": (-300,), "security": (50,)}
 BAD_FLAGS = {"timeout": "its elements expire", "constant": "it is constant", "dynamic": "packets write to it"}
 TYPEOF = {4: {"payload": {"protocol": "ip", "field": "daddr"}}, 6: {"payload": {"protocol": "ip6", "field": "daddr"}}}
 
@@ -44,7 +47,7 @@ def _stands_against(place, state, table):
     if place.way == "named_set":
         return _sets(place, state) + _unused(place, state, table)
     chains = {item["chain"]["name"]: item["chain"] for item in table if "chain" in item}
-    if any("xt" in expression for item in table if "rule" in item for expression in item["rule"]["expr"]):
+    if _kept_by_iptables(place, table):
         why = "its table is kept by iptables-nft, which refuses to work once a rule of ours is in it"
     elif place.chain not in chains:
         why = "there is no such chain"
@@ -61,6 +64,25 @@ def _stands_against(place, state, table):
     return [
         Blocker("allowlist-place", "{0}: {1}; name the chain that decides (rootwave_allowlist_places)".format(place.label, why))
     ]
+
+
+def _kept_by_iptables(place, table):
+    """Whether a table is that of iptables-nft. From 1.8.8 on it writes rules without ``xt`` too, so its chains tell, and where a
+    ruleset that was translated from iptables has the same ones, its own listing does."""
+    if any("xt" in expression for item in table if "rule" in item for expression in item["rule"]["expr"]):
+        return True
+    if place.family not in SAVE or place.table not in XTABLES_PRIORITIES:
+        return False
+    chains = [item["chain"] for item in table if "chain" in item]
+    known = XTABLES_PRIORITIES[place.table]
+    alike = [one for one in chains if one["name"] == one.get("hook", "").upper() and one.get("prio") in known]
+    if not alike or not shutil.which(SAVE[place.family], path=PATH):
+        return False
+    try:
+        listed = run([SAVE[place.family], "-t", place.table], timeout=nft.TIMEOUT)
+    except CommandFailed:  # it refuses a table that only nft can have made
+        return False
+    return any(line == "*" + place.table for line in listed.decode("utf-8", "replace").splitlines())
 
 
 def _sets(place, state):

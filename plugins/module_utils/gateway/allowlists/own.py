@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is ours, for tools whose elements carry no mark: ``/var/lib/rootwave/allowlist-own.json``, {place: [prefix]}.
+"""What is ours, for tools whose elements carry no mark: ``/var/lib/rootwave/allowlist-own.json``, {place or set: [prefix]}.
 
 A prefix is ours when it is written here and the tool has it. So write before a tool gets prefixes, and strike out after it has
 lost them: whoever is killed between the two has written too much, which is nothing.

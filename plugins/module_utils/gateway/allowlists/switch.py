@@ -40,6 +40,14 @@ def tool_of(kind):
         from . import ufw_rules
 
         return ufw_rules
+    if kind == "iptables":
+        from . import ipsets
+
+        return ipsets
+    if kind == "firewalld":
+        from . import firewall_cmd
+
+        return firewall_cmd
     raise KeyError(kind)
 
 
@@ -88,7 +96,7 @@ def _take_back(switch, lock):
             tool.shut(place, now, lock)  # a revert that somebody's rule holds up would never end
             return False
         return switch.after == now.value(place) or now.value(place) is None
-    if not now.found or now.value(place) is None:
+    if not now.found or (now.value(place) is None and switch.after is not None):
         return False
     was, became = set(switch.before["prefixes"]), set((switch.after or {"prefixes": ()})["prefixes"])
     own, others = set(now.own()), now.others()

@@ -118,7 +118,7 @@ def _loads_not():
     """Files that boot would not take as they are: ufw loads the rest then, and nobody knows what that admits."""
     paths = [os.path.join("/etc/ufw", "{0}{1}.rules".format(part, six)) for six in ("", "6") for part in PARTS]
     for path in paths if ufw_rules.uses_ipv6() else paths[: len(PARTS)]:
-        why = loads(path)
+        why = _refused(path)
         if why:
             return [Blocker("allowlist-ruleset", "{0} does not load as it is, so ufw is not touched: {1}".format(path, why))]
     return []
@@ -140,15 +140,14 @@ def lasting(values):
 
 
 def loads(path):
-    """Why iptables-restore would not take a file at boot, or an empty text; with the file of the other IP version beside it."""
-    if path == ufw_rules.PATHS[4] and ufw_rules.uses_ipv6():
-        return _refused(path, 4) or _refused(ufw_rules.PATHS[6], 6)
-    return _refused(path, 6 if path.endswith("6.rules") else 4)
+    """Why iptables-restore would not take a file at boot, or an empty text; with user.rules goes the file for IPv6."""
+    return _refused(path) or (_refused(ufw_rules.PATHS[6]) if ufw_rules.uses_ipv6() else "")
 
 
-def _refused(path, version):
+def _refused(path):
+    tool = ufw_rules.RESTORE[6 if path.endswith("6.rules") else 4]
     try:
-        run([ufw_rules.RESTORE[version], "--noflush", "--test"], stdin=files.read(path) or b"", timeout=ufw_rules.TIMEOUT)
+        run([tool, "--noflush", "--test"], stdin=files.read(path) or b"", timeout=ufw_rules.TIMEOUT)
     except CommandFailed as exc:
         return str(exc)
     return ""

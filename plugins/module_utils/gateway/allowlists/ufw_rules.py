@@ -42,6 +42,7 @@ class State(NamedTuple):
 
     ``versions`` are the IP versions that ufw rules, ``alive`` those whose chain is in the kernel. ``rules`` are the Rules of this
     path in their order, of anybody, as {IP version: list}; ``whole`` says whether ours are in the kernel as the files say.
+    ``counter`` is when the files were written last: who writes them, ufw above all, often loads all rules anew.
     """
 
     found: bool
@@ -51,6 +52,7 @@ class State(NamedTuple):
     rules: dict = {}
     ports: tuple = ()
     whole: bool = True
+    counter: str = ""
 
     def own(self):
         return state.own(self.elements)
@@ -141,6 +143,7 @@ def read(place, found=None):
         whole=len({rule.interval for rule in own}) == len(own)
         and all(rule.normal and rule.numbers == ports for rule in own)
         and all(_loaded(place, rule, kernel) for rule in own),
+        counter="-".join(str(os.stat(PATHS[version]).st_mtime_ns) for version in versions),
     )
 
 

@@ -41,7 +41,7 @@ def stage(new, old, own, others, admitted=()):
             free.append(one)
         elif not foreign.holds(one):
             overlaps.append((one, prefixes.overlapping(one, others)[0]))
-    return Wanted(add=tuple(prefixes.subtract(free, own)), overlaps=tuple(overlaps))
+    return Wanted(add=_uncovered(prefixes.subtract(free, own), beside), overlaps=tuple(overlaps))
 
 
 def retire(new, old, own, others, admitted=(), partly=()):
@@ -56,11 +56,18 @@ def retire(new, old, own, others, admitted=(), partly=()):
     cut = prefixes.Cover(delete)
     add = prefixes.subtract([one for one in news if cut.meeting(one)], stay + others)
     return Wanted(
-        add=tuple(add),
+        add=_uncovered(add, prefixes.Cover(admitted)),
         delete=tuple(delete),
         missing=tuple(prefixes.subtract(news, [*own, *others, *admitted])),
         foreign=tuple(one for one in [*others, *partly] if gone.meeting(one)),
     )
+
+
+def _uncovered(pieces, beside):
+    """What is to come, prefix by prefix as a tool takes it, without those that somebody else's lets through: one of them may be
+    the very same."""
+    parts = [prefixes.parse(text) for piece in pieces for text in prefixes.prefixes_of(piece)]
+    return tuple(one for one in parts if not beside.holds(one))
 
 
 __all__ = ("Wanted", "retire", "stage")

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import prefixes, ufw, ufw_files, ufw_rules, wanted
@@ -269,6 +271,9 @@ def test_a_place_is_read_from_the_files_and_checked_in_the_kernel(etc):
         "ports": list(PORTS),
         "damaged": True,
     }
+    again = ufw_rules.read(OUTPUT).counter
+    (folder / "user.rules").write_bytes((folder / "user.rules").read_bytes())
+    assert again != now.counter and ufw_rules.read(OUTPUT).counter != again, "the counters may have begun anew"
     (folder / "user.rules").unlink()
     assert not ufw_rules.read(OUTPUT).found
 
@@ -297,3 +302,24 @@ def test_the_other_path_is_another_place(etc):
     ufw_rules.move(FORWARD, now, {"prefixes": ["20.1.0.0/16"], "ports": [443]})
     assert (folder / "user.rules").read_text().startswith(HEAD + OURS + "\n### tuple ### route:allow tcp 443 20.1.0.0/16")
     assert told == [], "there is no such chain in the kernel"
+
+
+@pytest.mark.parametrize("count, blocked", [(15, []), (16, ["allowlist-ruleset"])])
+def test_more_ports_than_a_rule_takes(etc, monkeypatch, count, blocked):
+    monkeypatch.setattr(ufw, "_loads_not", list)
+    now = ufw_rules.State(True, {}, versions=(4,), rules={4: []})
+    value = {"prefixes": ["20.1.0.0/16"], "ports": list(range(1, count + 1))}
+    assert [one.id for one in ufw.rehearse([(OUTPUT, now, value)])] == blocked
+
+
+def test_a_lock_that_is_not_given_up(etc, monkeypatch):
+    """Refused with the lock's name; as it was a moment ago it is taken."""
+    folder, _told = etc
+    monkeypatch.setattr(ufw_rules, "LOCK_WAIT", 0.0)
+    script = "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.lockf(lock, fcntl.LOCK_EX); print(flush=True); input()"
+    argv = [sys.executable, "-c", script, str(folder / "lock")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        assert [one.id for one in ufw.rehearse([])] == ["allowlist-tool"]
+        holder.communicate(b"\n")
+    assert ufw.rehearse([]) == []

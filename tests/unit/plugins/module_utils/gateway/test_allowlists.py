@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.ansible_host import diff_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import allowlists, sessions, transaction
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import (
+    checking,
     nft,
     prefixes,
     state,
@@ -334,7 +335,8 @@ def test_a_campaign_closes_no_port_of_another(phase, whole, ports):
     assert firewall._asked_of(place_of(CHAIN), state)[0]["ports"] == ports
 
 
-def test_an_answer_outside_is_a_finding():
+def test_an_answer_outside_is_a_finding(monkeypatch):
+    monkeypatch.setattr(checking, "HOSTS", {})
     firewall = allowlists.Firewall(Elsewhere(), desired("assess", allowlist=section(places=[])))
     proofs = [
         Proof("hub.example", 8883, "hub", "bundle", "default", "ok", address=address) for address in ("20.1.2.3", "198.51.100.1")
