@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
 from lab import commands, config
 from tests.system.fleet import wait_until
-from tests.system.iptables_site import CHAIN, SET, IptablesSite
+from tests.system.iptables_site import BOTH, CHAIN, SET, IptablesSite
 
 NAME = "ipt" + os.environ.get("PYTEST_XDIST_WORKER", "")
 EACH = ["gw-01", "gw-02", "gw-03"]  # Debian 11, 12, 13
@@ -198,3 +199,208 @@ def test_disk_full_while_persisting(site, way):
     assert report["outcome"] == "reverted", report
     assert "No space left" in report["error"]
     assert (site.rules("gw-03"), site.ours("gw-03")) == (before, "")
+
+
+@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("way", WAYS)
+def test_an_administrator_works_while_ours_is_pending(site, name, way):
+    """What they add, and save with ours in it, stays as they want it; ours goes, from their files too."""
+    theirs = "ipset add hubs 198.51.100.0/24; iptables -I OUTPUT 1 -d 198.51.100.9/32 -j REJECT; iptables -A egress -j RETURN; "
+    theirs += "netfilter-persistent save"
+    site.filter(name)
+    report = site.phase(name, "stage", WAYS[way])
+    site.alter(name, "sh", "-euc", theirs)
+    assert site.lab.new_address in site.files(name), "their save has not taken ours too"
+    assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert site.ours(name) == "" and site.lab.new_address not in site.rules(name)
+    left, files = site.loaded(name), site.files(name)
+    site.renew()
+    site.filter(name, then=theirs)
+    assert site.loaded(name) == left
+    plain = [comparable(text) for text in (files, site.files(name))]
+    assert plain[0] == plain[1]
+
+
+def comparable(files):
+    """Saved files without what differs between two saves: counters, dates, seeds, and the order of a set's elements."""
+    lines = [re.sub(r" initval \S+| timeout \d+$|\[\d+:\d+\]| packets \d+ bytes \d+", "", line) for line in files.splitlines()]
+    sets = sorted(line for line in lines if line.startswith(("add ", "create ")))
+    return sets + [line for line in lines if line and not line.startswith(("add ", "create ", "#"))]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_everything_is_flushed_while_ours_is_pending(site, way):
+    """The kernel has nothing left; the files lose ours all the same, or the next boot would bring it back."""
+    site.filter("gw-01")
+    files = site.files("gw-01")
+    report = site.phase("gw-01", "stage", WAYS[way])
+    site.alter("gw-01", "netfilter-persistent", "flush")
+    assert site.ask("gw-01", commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert (site.files("gw-01"), site.ours("gw-01"), site.pending("gw-01")) == (files, "", False)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_rule_of_others_holds_on_to_our_chain(site, name):
+    """It cannot be removed then; it lets nothing through any more, and the revert ends."""
+    site.filter(name)
+    report = site.phase(name, "stage", CHAIN)
+    site.alter(name, "iptables", "-A", "DOCKER-USER", "-j", "rootwave_output")
+    assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert not site.reaches(name, site.lab.new_address)
+    assert site.lab.new_address not in site.rules(name)
+    site.alter(name, "iptables", "-D", "DOCKER-USER", "-j", "rootwave_output")
+    staged = site.staged(name, CHAIN)
+    assert [change["action"] for change in staged["plan"]] == ["admit"] and site.reaches(name, site.lab.new_address)
+
+
+def test_a_set_of_ours_that_others_made_anew_is_swapped(site):
+    """Under the rules that refer to it, so that nothing is shut meanwhile."""
+    site.filter("gw-03")
+    site.staged("gw-03", CHAIN)
+    staged = site.loaded("gw-03")
+    spoil = "ipset create x hash:net; ipset swap x rootwave_output4; ipset destroy x"
+    site.alter("gw-03", "sh", "-euc", spoil)
+    assert not site.reaches("gw-03", site.lab.new_address)
+    site.staged("gw-03", CHAIN)
+    assert site.reaches("gw-03", site.lab.new_address)
+    assert site.loaded("gw-03") == staged
+
+
+@pytest.mark.parametrize("lost", ["kernel", "file"])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_lost_is_repaired(site, way, lost):
+    site.filter("gw-01")
+    files = site.files("gw-01")
+    site.staged("gw-01", WAYS[way])
+    staged = site.rules("gw-01")
+    if lost == "file":
+        first = files.partition("# Written")[0]
+        site.alter("gw-01", "sh", "-euc", "cat > /etc/iptables/ipsets", stdin=first.encode())
+    else:
+        name = WAYS[way].get("set4", "rootwave_output4")
+        site.alter("gw-01", "ipset", "del", name, site.lab.new_address)
+    report = site.staged("gw-01", WAYS[way])
+    assert {change["action"] for change in report["plan"]} <= {"repair", "admit"}
+    assert sorted(site.rules("gw-01").splitlines()) == sorted(staged.splitlines())
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_both_versions_and_both_paths(site, name):
+    chain = {**CHAIN, "family": "inet"}
+    forward = {**chain, "path": "forward", "chain": "FORWARD"}
+    site.filter(name)
+    before = site.rules(name)
+    report = site.phase(name, "stage", BOTH, chain, forward, new=[site.lab.new_address, V6])
+    assert report["outcome"] == "pending", report
+    rules = site.execute(name, "ip6tables-save", "-t", "filter").stdout.decode()
+    for path, built_in in (("output", "OUTPUT"), ("forward", "FORWARD")):
+        assert f"-A {built_in} -m comment --comment rootwave -j rootwave_{path}\n" in rules
+        assert site.execute(name, "ipset", "test", f"rootwave_{path}6", "2603:1030:5::1").returncode == 0
+    for name6, address in (("hubs6", "2603:1030:5::1"), ("hubs", site.lab.new_address)):
+        assert site.execute(name, "ipset", "test", name6, address).returncode == 0
+    assert site.execute(name, "ipset", "test", "hubs6", "2603:1030:6::1").returncode == 1
+    site.ask(name, commit=report["pending"])
+    assert site.phase(name, "stage", BOTH, chain, forward, new=[site.lab.new_address, V6])["outcome"] == "done"
+    undone = site.phase(name, "revert", BOTH, chain, forward, undo="stage")
+    site.ask(name, commit=undone["pending"])
+    assert (site.rules(name), site.ours(name)) == (before, "")
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_iptables_legacy(site, name):
+    """The same rules in the older of the two tables that the kernel has; nft does not list them."""
+    site.alter(name, "sh", "-euc", LEGACY)
+    done = site.execute(name, "iptables", "-L", "-n")
+    if done.returncode:
+        pytest.skip("this kernel has no legacy tables: " + done.stderr.decode().strip())
+    site.filter(name)
+    before = site.rules(name)
+    report = site.staged(name, SET, CHAIN)
+    assert report["outcome"] == "pending" and site.reaches(name, site.lab.new_address)
+    assert b"rootwave_output" in site.execute(name, "iptables-legacy-save").stdout
+    undone = site.phase(name, "revert", SET, CHAIN, undo="stage")
+    site.ask(name, commit=undone["pending"])
+    assert (site.rules(name), site.ours(name)) == (before, "")
+    site.alter(name, "sh", "-euc", LEGACY.replace("-legacy", "-nft"))
+    refused = site.phase(name, "stage", {"path": "output", "backend": "none"})
+    assert "iptables-legacy" in refused["blockers"][0]["detail"], refused
+
+
+def test_a_set_of_addresses(site):
+    """hash:ip takes addresses one by one; a wider prefix is refused for it."""
+    anew = "sed -i 's/^create hubs hash:net/create hubs hash:ip/; /hubs .*25$/d' /etc/iptables/ipsets; "
+    anew += "iptables -F; ipset destroy sites; ipset destroy hubs; netfilter-persistent start"
+    site.filter("gw-02", then=anew)
+    wide = site.phase("gw-02", "stage", SET, new=[site.lab.new_address, "20.5.0.0/16"])
+    assert ids(wide) == ["allowlist-set-type"], wide
+    site.staged("gw-02", SET)
+    assert site.reaches("gw-02", site.lab.new_address)
+
+
+@pytest.mark.parametrize("count", [510, 2000])
+@pytest.mark.parametrize("name", EACH)
+def test_many_prefixes_at_once(site, name, count):
+    new = [f"20.{number // 250}.{number % 250}.0/25" for number in range(count - 1)] + [site.lab.new_address]
+    site.filter(name)
+    before = site.rules(name)
+    report = site.phase(name, "stage", SET, new=new)
+    assert report["outcome"] == "pending", report
+    listed = site.execute(name, "ipset", "save", "hubs").stdout.decode()
+    assert len(re.findall("^add hubs 20.*/25", listed, re.M)) == count - 1
+    assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert site.rules(name) == before
+
+
+FULL = "ipset create small hash:net maxelem 2; ipset add small 1.1.1.1; ipset add small 2.2.2.2; "
+FULL += "iptables -A OUTPUT -m set --match-set small dst -j ACCEPT; netfilter-persistent save"
+DROP = "nft add table inet o; nft 'add chain inet o c { type filter hook output priority 5; policy drop; accept; }'"
+REFUSALS = [
+    ("allowlist-missing-set", {**SET, "set4": "hub"}, ""),
+    ("allowlist-set-type", {**SET, "set4": "lan"}, ""),
+    ("allowlist-set-type", {**SET, "set4": "banned"}, ""),
+    ("allowlist-set-type", {**SET, "set4": "doors"}, ""),
+    ("allowlist-set-type", {**SET, "set4": "hubs6"}, ""),
+    ("allowlist-set-type", {**SET, "set4": "small"}, FULL),
+    ("allowlist-place", {**SET, "set4": "other"}, "ipset create other hash:net"),
+    ("allowlist-place", {**SET, "path": "forward"}, ""),
+    ("allowlist-place", {**CHAIN, "chain": "INPUT"}, ""),
+    ("allowlist-place", {**CHAIN, "chain": "f2b-sshd"}, ""),
+    ("allowlist-place", {**CHAIN, "chain": "exits"}, ""),
+    ("allowlist-place", {**CHAIN, "path": "forward"}, ""),
+    ("allowlist-place", {"path": "output", "backend": "none"}, ""),
+    ("allowlist-not-persistent", SET, "systemctl -q disable netfilter-persistent"),
+    ("allowlist-not-persistent", CHAIN, "dpkg --purge ipset-persistent"),
+    ("allowlist-not-persistent", SET, "rm /etc/iptables/ipsets"),
+    ("allowlist-not-persistent", SET, "sed -i '/ hubs /d' /etc/iptables/ipsets"),
+    ("allowlist-not-persistent", SET, "sed -i '/match-set hubs /d' /etc/iptables/rules.v4"),
+    ("allowlist-not-persistent", {**CHAIN, "chain": "fresh"}, "iptables -N fresh; iptables -A OUTPUT -j fresh"),
+    ("allowlist-ruleset", CHAIN, "sed -i 's/^-A egress/-A egres/' /etc/iptables/rules.v4"),
+    ("allowlist-tool", SET, "mv /usr/sbin/ipset /usr/sbin/ipset.away"),
+    ("allowlist-two-backends", SET, DROP),
+    ("allowlist-two-backends", CHAIN, "iptables-legacy -P OUTPUT DROP; iptables-legacy -A OUTPUT -j ACCEPT"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(REFUSALS)))
+def test_refused_and_nothing_touched(site, number):
+    blocker, place, spoil = REFUSALS[number]
+    site.filter("gw-03", then=spoil)
+    before = site.rules("gw-03")
+    report = site.phase("gw-03", "stage", place)
+    assert (report["outcome"], ids(report)) == ("refused", [blocker]), report
+    assert (site.rules("gw-03"), site.ours("gw-03"), site.pending("gw-03")) == (before, "", False)
+
+
+def test_a_table_of_iptables_is_no_place_of_nftables(site):
+    """Newer ones write rules that look like nft's own, and would refuse to work once ours are among them."""
+    site.filter("gw-03", then="iptables -D OUTPUT -p icmp -j ACCEPT; iptables -t raw -A OUTPUT -d 192.0.2.1/32 -j DROP")
+    listed = site.execute("gw-03", "nft", "-j", "list", "table", "ip", "raw").stdout
+    assert b'"xt"' not in listed and b"OUTPUT" in listed
+    place = {"path": "output", "backend": "nftables", "way": "managed_chain", "family": "ip", "table": "raw", "chain": "OUTPUT"}
+    report = site.phase("gw-03", "stage", place)
+    assert ids(report) == ["allowlist-place"] and "kept by iptables-nft" in report["blockers"][0]["detail"], report
+    native = "nft delete table ip raw; nft 'add table ip raw { chain OUTPUT { type filter hook output priority -300; "
+    native += "tcp dport { 25, 26 } drop; }; }'"
+    site.alter("gw-03", "sh", "-euc", native)
+    report = site.phase("gw-03", "stage", place)
+    assert not any("kept by iptables-nft" in one["detail"] for one in report["blockers"]), report
