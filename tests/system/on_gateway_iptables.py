@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
-from gateway import work
-from gateway.allowlists import Firewall, check, iptables_files, own, prefixes, switch
+from gateway import files, work
+from gateway.allowlists import Firewall, check, ipsets, iptables_files, own, prefixes, switch
 from gateway.desired import from_document
 
 
@@ -135,6 +135,52 @@ def applied(found):
     switch.walk_forward(found.switches)  # once more changes nothing
 
 
+class Cut(BaseException):
+    """Stands for a kill: nothing in the tool catches it."""
+
+
+def cut(chance, walk, switches):
+    """Walk, and be killed before or after one of the calls that change something."""
+    left, late = chance.randint(0, 9), chance.random() < 0.5
+
+    def noted(real, changes):
+        def call(*args, **kwargs):
+            nonlocal left
+            if not changes(args):
+                return real(*args, **kwargs)
+            left -= 1
+            if left < 0 and not late:
+                raise Cut
+            answer = real(*args, **kwargs)
+            if left < 0:
+                raise Cut
+            return answer
+
+        return call
+
+    kept = ipsets.run, files.write
+    ipsets.run = noted(kept[0], lambda args: {"restore", "destroy", "--noflush"} & set(args[0]))
+    files.write = noted(kept[1], lambda _args: True)
+    try:
+        walk(switches)
+    except Cut:
+        pass
+    finally:
+        ipsets.run, files.write = kept
+
+
+def everything(found):
+    """Kernel, files and record."""
+    record = Path(own.PATH).read_text() if os.path.exists(own.PATH) else "{}"
+    return listed(), [Path(path).read_text() for path in found.paths], json.loads(record)
+
+
+def alike(state):
+    """What comes back into a file may stand behind others of ours."""
+    loaded, texts, record = state
+    return loaded, [sorted(texts[0].split("\n")), *texts[1:]], record
+
+
 def admitted(place, addresses):
     """How many of them ipset finds in the place's sets."""
     found = 0
@@ -178,6 +224,11 @@ def one_ruleset(chance, host, found):
     places = chance.sample(PLACES, chance.randint(1, len(PLACES)))
     stage = planned(host, "stage", new, old, places)
     assert listed() == before, "a look changed something"
+    first = everything(found)
+    cut(chance, switch.walk_forward, stage.switches)
+    cut(chance, switch.walk_backward, stage.switches)
+    switch.walk_backward(stage.switches)
+    assert everything(found) == first, "not what it was after a kill"
     applied(stage)
     wanted = edges(new + old)
     assert all(admitted(place, wanted) == len(wanted) for place in places), "not admitted"
@@ -188,6 +239,11 @@ def one_ruleset(chance, host, found):
         kept = Path(path).read_text().split("\n")
         assert [line for line in kept if line in text.split("\n") or not line] == text.split("\n"), "a file of theirs changed"
     retire = planned(host, "retire", new, old, places)
+    second = everything(found)
+    cut(chance, switch.walk_forward, retire.switches)
+    cut(chance, switch.walk_backward, retire.switches)
+    switch.walk_backward(retire.switches)
+    assert alike(everything(found)) == alike(second), "not what it was after a kill"
     applied(retire)
     wanted = edges(new)
     assert all(admitted(place, wanted) == len(wanted) for place in places), "new ones lost"
