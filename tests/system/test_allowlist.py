@@ -191,6 +191,32 @@ def test_killed_at_a_step(site, way, step):
     assert site.reaches("gw-02", site.lab.new_address)
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["the same phase", "another campaign"])
+def test_two_runs_at_once(site, same):
+    """The second waits for the lock. Then the first one's change is pending: the same phase is that one, another is refused."""
+    name, new, other = "gw-02", site.lab.new_address, "198.51.100.77"
+    site.filter(name)
+    before = site.rules(name)
+    first = site.start(name, document=site.document("stage", [SET]), hold_at="armed")
+    wait_until(lambda: site.execute(name, "test", "-p", "/core/go").returncode == 0, "the first run's stop")
+    document = site.document("stage", [SET], **({} if same else {"new": [new, other], "campaign": "other", "digest": "e" * 64}))
+    second = site.start(name, document=document)
+    opened = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /var/lib/rootwave/lock"
+    wait_until(lambda: int(site.execute(name, "sh", "-c", opened).stdout) == 2, "the second run at the lock")
+    assert not first.done() and not second.done() and site.rules(name) == before
+    site.execute(name, "sh", "-c", "echo > /core/go")
+    report, late = first.result(60), second.result(60)
+    assert report["outcome"] == "pending", report
+    if same:
+        assert (late["outcome"], late["pending"], late["changed"]) == ("pending", report["pending"], False), late
+    else:
+        assert late["outcome"] == "failed" and "waits for its commit" in late["error"], late
+    assert site.execute(name, "ls", "/var/lib/rootwave/pending").stdout.decode().split() == [report["pending"]]
+    assert (new in site.rules(name), other in site.rules(name)) == (True, False)
+    assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert site.rules(name) == before
+
+
 def test_disk_full_while_persisting(site):
     site.filter("gw-03")
     # that dd fails is the proof that the file system is full

@@ -21,7 +21,8 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
 
     Raises TrustError when the revert cannot be armed (nothing was touched) or failed (it stays armed).
     """
-    change = _arm(host, desired, observed, work)
+    within = _within(host, desired, work)
+    change = _arm(host, desired, observed, work, within)
     on_step("armed")
     try:
         result["notes"] += change.apply(lock)
@@ -34,6 +35,10 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
             allowlists.check(work)
         change.enter("proving")
         proofs = prove(host, desired, now)
+        if within:
+            from . import containers
+
+            proofs += containers.proofs_again(host, within, now)
         result["probes"] += [proof.as_dict() for proof in proofs]
         blockers = interlock.endpoints(desired.endpoints, proofs)
         if blockers:
@@ -67,7 +72,16 @@ def settle(result, host):
         result["notes"].append("{0} cannot point to the report: {1}".format(host.fact, exc.strerror))
 
 
-def _arm(host, desired, observed, work):
+def _within(host, desired, work):
+    """What to prove from within the containers that a change of the ruleset may cut off, as they are before it; or None."""
+    if not work.switches:
+        return None
+    from . import containers
+
+    return containers.as_document(desired, containers.holding(host, desired.allowlist))
+
+
+def _arm(host, desired, observed, work, within):
     """Journal the change and arm its revert, or leave nothing behind."""
     identity = journal.next_identity(host.state_dir, host.clock())
     future, bundle = set(work.future), set(observed.bundle)
@@ -90,6 +104,7 @@ def _arm(host, desired, observed, work):
         "refreshes": [step.as_dict() for step in work.refreshes],
         "switches": [switch.as_dict() for switch in work.switches],
         "loads": list(work.loads),
+        "within": within,
         "reserves": _reserves(host, work),
     }
     try:

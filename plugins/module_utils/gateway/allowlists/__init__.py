@@ -131,11 +131,23 @@ class Firewall:
         if plan.add:
             made.append(PlaceChange(place.label, "admit", tuple(_texts(plan.add)), sources=self._sources(plan.add)))
         if plan.delete:
-            seen = tuple(state.counted(now.elements, one) for one in sorted(plan.delete))
-            made.append(PlaceChange(place.label, "take-out", tuple(_texts(plan.delete)), seen, self._sources(plan.delete)))
+            seen = [(text, self._packets(now, one)) for one in sorted(plan.delete) for text in prefixes.prefixes_of(one)]
+            texts, packets = zip(*seen)
+            made.append(PlaceChange(place.label, "take-out", texts, packets, self._sources(plan.delete)))
         if not made and now.value(place) != value:
             made.append(PlaceChange(place.label, "repair"))
         return made
+
+    def _packets(self, now, interval):
+        """What an element of a place has seen; None where nothing counts. What was counted before a reboot is known of all
+        places together."""
+        counted = self._counted([now], interval)
+        known = traffic.load(self.host.state_dir) if len(self.seen) == 1 else {}
+        return traffic.total(known.get(" ".join(prefixes.prefixes_of(interval))), counted)
+
+    def _counted(self, states, interval):
+        seen = [state.counted(now.elements, interval) for now in states]
+        return traffic.Counted() if None in seen else traffic.Counted(sum(seen), traffic.counted_by(states))
 
     def _sources(self, intervals):
         cover = prefixes.Cover(intervals)
@@ -186,9 +198,14 @@ class Firewall:
             )
             for host, address in outside
         ]
+        if self.desired.phase == "assess" or (self.desired.phase == "stage" and work.plan.places):
+            from . import checking
+
+            findings += checking.findings(self.desired, proofs)
         blockers = []
         if self.desired.phase in ("stage", "retire") and self.seen:
-            record = self._watch()
+            record, unseen = self._watch()
+            findings += unseen
             if lock is not None:
                 traffic.save(self.host.state_dir, record)
             if retiring and taken:
@@ -206,15 +223,17 @@ class Firewall:
         return sorted({(one.host, one.address) for one in asked if one.role in HUBS or _within(known, one.address)})
 
     def _watch(self):
+        """(the record after this pass, Findings)"""
         news = prefixes.distinct(self.new)
         gone = prefixes.subtract(prefixes.distinct(self.old), news)
         counts = {}
         for one in gone:
-            seen = [state.counted(now.elements, one) for now in self.seen.values()]
-            counts[" ".join(prefixes.prefixes_of(one))] = None if None in seen else sum(seen)
+            counts[" ".join(prefixes.prefixes_of(one))] = self._counted(self.seen.values(), one)
         alive = traffic.sessions_now() if gone else []
-        tracked = traffic.tracked_now() if None in counts.values() else []
-        return traffic.look(traffic.load(self.host.state_dir), counts, alive, tracked, self.host.clock())
+        uncounted = [text for text, counted in counts.items() if counted.packets is None]
+        tracked = traffic.tracked_now() if uncounted else []
+        findings = [_untracked(uncounted)] if tracked is None else []
+        return traffic.look(traffic.load(self.host.state_dir), counts, alive, tracked or [], self.host.clock()), findings
 
 
 def opens(work, proof):
@@ -278,6 +297,17 @@ def _unstaged(place, missing):
         return []
     text = "{0}: {1} and {2} more new prefixes are not admitted; run the stage phase first"
     return [Blocker("allowlist-unproven", text.format(place.label, prefixes.prefixes_of(missing[0])[0], len(missing) - 1))]
+
+
+def _untracked(texts):
+    return Finding(
+        "allowlist-no-conntrack",
+        "warning",
+        "nothing counts the traffic to {0} old prefixes ({1}), and this gateway tracks no connections ({2}); whether they are "
+        "quiet is judged by the sockets open at each pass alone. A set with 'counter' would know".format(
+            len(texts), texts[0], traffic.CONNTRACK
+        ),
+    )
 
 
 def _foreign(place, foreign):

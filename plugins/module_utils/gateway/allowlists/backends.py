@@ -42,10 +42,18 @@ def backend_of(kind):
         from . import nftables
 
         return nftables
+    if kind == "ufw":
+        from . import ufw
+
+        return ufw
     if kind == "iptables":
         from . import iptables
 
         return iptables
+    if kind == "firewalld":
+        from . import firewalld
+
+        return firewalld
     raise KeyError(kind)
 
 

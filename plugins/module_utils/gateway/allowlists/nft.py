@@ -30,7 +30,8 @@ class State(NamedTuple):
     """One place as it is now. ``found`` is False where its table, set or chain is missing.
 
     ``ports`` and ``jumps`` (handles) are those of our own chain; ``chain`` says whether that one exists, ``whole`` whether it
-    is exactly as we made it and is jumped to from the place's chain.
+    is exactly as we made it and is jumped to from the place's chain. ``counter`` holds the handles of table and sets, which the
+    kernel gives anew to what is loaded again.
     """
 
     found: bool
@@ -40,6 +41,7 @@ class State(NamedTuple):
     whole: bool = True
     ports: tuple = ()
     jumps: tuple = ()
+    counter: str = ""
 
     def own(self):
         return state.own(self.elements)
@@ -72,7 +74,7 @@ def list_table(place):
 def read(place, table=None):
     """The State of a place; ``table`` is its table's objects where they were listed before."""
     table = list_table(place) if table is None else table
-    kinds: dict[str, list] = {"set": [], "chain": [], "rule": []}
+    kinds: dict[str, list] = {"table": [], "set": [], "chain": [], "rule": []}
     for item in table or ():
         for kind, found in kinds.items():
             if kind in item:
@@ -81,9 +83,10 @@ def read(place, table=None):
     sets = {version: named[name] for version in (4, 6) for name in [place.set_of(version)] if name in named}
     elements = {version: _elements(found, version) for version, found in sets.items()}
     plain = {version: {key: value for key, value in found.items() if key != "elem"} for version, found in sets.items()}
+    counter = "-".join(str(one.get("handle")) for one in [*kinds["table"], *sets.values()])
     if place.way == "named_set":
         wanted = [version for version in (4, 6) if place.set_of(version)]
-        return State(all(version in sets for version in wanted), elements, plain)
+        return State(all(version in sets for version in wanted), elements, plain, counter=counter)
     chains = {one["name"] for one in kinds["chain"]}
     jumps = [
         rule for rule in kinds["rule"] if rule["expr"] == [{"jump": {"target": place.own_chain}}]
@@ -100,6 +103,7 @@ def read(place, table=None):
         and all(version in sets for version in (4, 6) if place.set_of(version)),
         ports=ports,
         jumps=tuple((rule["chain"], rule["handle"]) for rule in jumps),
+        counter=counter,
     )
 
 
@@ -233,14 +237,14 @@ def _elements(found, version):
     listed = []
     for item in found.get("elem", ()):
         detail = item.get("elem", {}) if isinstance(item, dict) else {}
-        interval = _interval(detail.get("val", item), version)
+        interval = interval_of(detail.get("val", item), version)
         if interval:
             packets = detail.get("counter", {}).get("packets")
             listed.append(Element(interval, detail.get("comment") == MARK, packets))
     return listed
 
 
-def _interval(value, version):
+def interval_of(value, version):
     """None for what is no address of this IP version: a port, an interface, a pair."""
     if not isinstance(value, dict):
         value = {"range": [value, value]}
@@ -255,4 +259,4 @@ def _interval(value, version):
     return found if found.version == version else None
 
 
-__all__ = ("MARK", "NEEDS", "State", "commands", "elements", "frame", "list_table", "move", "read", "shut")
+__all__ = ("MARK", "NEEDS", "State", "commands", "elements", "frame", "interval_of", "list_table", "move", "read", "shut")

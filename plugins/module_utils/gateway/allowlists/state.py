@@ -4,6 +4,9 @@
 
 The state that a tool reads has ``found``, ``elements`` ({IP version: Elements}), ``own()``, ``others()``, ``ports``, ``whole``,
 ``value(place)``: {"prefixes", "ports"}, with "damaged" where what is ours is not as we made it, None where it is not there.
+It may have ``counter``, a text that is another one once what counts was made anew, where the tool knows such a thing.
+Where rules stand one by one (``Place.rules``) it has ``versions`` and ``admitted(ports)`` too, what rules of others let through
+at all these ports and at one of them at least; ``others()`` is empty there, for ours may meet them.
 """
 
 from __future__ import annotations

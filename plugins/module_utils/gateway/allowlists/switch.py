@@ -36,10 +36,18 @@ def tool_of(kind):
         from . import nft
 
         return nft
+    if kind == "ufw":
+        from . import ufw_rules
+
+        return ufw_rules
     if kind == "iptables":
         from . import ipsets
 
         return ipsets
+    if kind == "firewalld":
+        from . import firewall_cmd
+
+        return firewall_cmd
     raise KeyError(kind)
 
 
