@@ -63,6 +63,18 @@ class State(NamedTuple):
         full = {(interval, port) for interval, _port in self.ours for port in self.ports}
         return self.ours <= self.runs & self.lasts and self.ours == full
 
+    @property
+    def versions(self):
+        return tuple(sorted(self.elements))
+
+    def admitted(self, ports):
+        """(Intervals that rules of others in our form let through at all these ports, those that they do at some)."""
+        theirs: dict = {}
+        for interval, port in (self.runs & self.lasts) - self.ours:
+            theirs.setdefault(interval, set()).add(port)
+        some = [interval for interval in sorted(theirs) if theirs[interval] & set(ports)]
+        return [interval for interval in some if theirs[interval] >= set(ports)], some
+
     def value(self, place):
         """What a switch compares and brings back: JSON."""
         found = {"prefixes": self.own()}
