@@ -13,7 +13,7 @@ from .fleet import execute
 from .tools import LabError, say
 
 SESSIONS_MOST = 90.0  # seconds for every client to be back after a cutover
-CONNECT_MOST = 3  # seconds for a connection on one machine
+CONNECT_MOST = 2  # seconds for a connection on one machine
 REAL = ROOT / "campaigns" / "anchors" / "baltimore-cybertrust-root.pem"
 
 

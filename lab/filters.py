@@ -20,7 +20,7 @@ KINDS = (*BACKENDS, MIXED)
 FILES = Path(__file__).parent / "files"
 # Numbers of gateways in a mixed lab, one of each Debian for each backend; the seventh and the fourteenth filter nothing
 NUMBERS = {"nftables": (1, 2, 3), "firewalld": (4, 5, 6), "ufw": (8, 9, 13), "iptables": (10, 11, 12)}
-WRITTEN = ("nftables",)  # backends whose script is there; until then their gateways have nftables
+WRITTEN = ("nftables", "ufw")  # backends whose script is there; until then their gateways have nftables
 # Where the scripts' filters take addresses; a backend's ways go round over its gateways
 OUTPUT: dict[str, tuple[dict, ...]] = {
     "nftables": (

@@ -76,7 +76,7 @@ def write_campaigns(lab: Lab) -> None:
             staged,
             anchors={"present": [], "absent": []},
             allowlist=allowlist(lab, "bad"),
-            policy={"confirm_within": 15, "min_sample": 1, "soak": 0},
+            policy={"confirm_within": 10, "min_sample": 1, "soak": 0},
         )
     for name, waves in files.items():
         write_campaign(lab, lab.state_dir / f"{name}.yml", "lab", waves)
