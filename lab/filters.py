@@ -27,7 +27,12 @@ OUTPUT: dict[str, tuple[dict, ...]] = {
         {"way": "managed_chain", "family": "inet", "table": "filter", "chain": "output"},
         {"way": "named_set", "family": "inet", "table": "filter", "set4": "hubs"},
     ),
-    "firewalld": ({"way": "named_set", "set4": "hubs"},),
+    # rules of ours need firewalld 1.0, so the gateways with Debian 11 and 13 have a set, those with 12 a policy
+    "firewalld": (
+        {"way": "named_set", "set4": "hubs"},
+        {"way": "named_set", "set4": "hubs"},
+        {"way": "managed_rules", "policy": "egress"},
+    ),
     "ufw": ({"way": "managed_rules"},),
     "iptables": ({"way": "managed_chain", "family": "ip", "chain": "OUTPUT"},),
 }
