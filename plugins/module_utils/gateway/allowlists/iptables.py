@@ -16,7 +16,6 @@ from ..processes import PATH, run
 from . import ipset_text, ipsets, iptables_files, iptables_text
 from .backends import Lasting
 
-KIND = "iptables"
 KINDS = ("hash:net", "hash:ip")
 BAD_OPTIONS = {
     "timeout": "its elements expire",
@@ -242,4 +241,4 @@ def loads(path):
     return next((why for why in failed if why), "")
 
 
-__all__ = ("KIND", "before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")
+__all__ = ("before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")

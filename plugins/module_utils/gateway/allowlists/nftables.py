@@ -15,7 +15,6 @@ from ..model import Blocker
 from ..processes import PATH, run
 from . import nft, persistence
 
-KIND = "nftables"
 SAVE = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
 XTABLES_PRIORITIES = {"filter": (0,), "nat": (-100, 100), "mangle": (-150,), "raw": (-300,), "security": (50,)}
 BAD_FLAGS = {"timeout": "its elements expire", "constant": "it is constant", "dynamic": "packets write to it"}
@@ -159,4 +158,4 @@ def rehearse(moves):
 
 holds, lasting, loads = persistence.holds, persistence.lasting, persistence.loads
 
-__all__ = ("KIND", "before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")
+__all__ = ("before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")

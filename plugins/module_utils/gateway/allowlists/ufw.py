@@ -19,7 +19,6 @@ from ..processes import PATH, run
 from . import prefixes, ufw_files, ufw_rules
 from .backends import Lasting
 
-KIND = "ufw"
 UNIT = "ufw.service"
 ENABLED = "/etc/systemd/system/*.wants/" + UNIT
 PARTS = ("before", "user", "after")  # the files that boot reads
@@ -153,4 +152,4 @@ def _refused(path):
     return ""
 
 
-__all__ = ("KIND", "before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")
+__all__ = ("before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")
