@@ -84,8 +84,8 @@ def test_a_table_of_iptables_is_no_place_of_nftables(site):
     place = {"path": "output", "backend": "nftables", "way": "managed_chain", "family": "ip", "table": "raw", "chain": "OUTPUT"}
     report = site.phase("gw-03", "stage", place)
     assert ids(report) == ["allowlist-place"] and "kept by iptables-nft" in report["blockers"][0]["detail"], report
-    native = "nft delete table ip raw; nft 'add table ip raw { chain OUTPUT { type filter hook output priority -300; "
-    native += "tcp dport { 25, 26 } drop; }; }'"
+    native = "nft delete table ip raw; nft 'add table ip raw { set s { type ipv4_addr; }; chain OUTPUT { "
+    native += "type filter hook output priority -300; ip daddr @s counter drop; }; }'"
     site.alter("gw-03", "sh", "-euc", native)
     report = site.phase("gw-03", "stage", place)
     assert not any("kept by iptables-nft" in one["detail"] for one in report["blockers"]), report

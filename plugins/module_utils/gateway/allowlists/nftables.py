@@ -8,14 +8,12 @@ An accept of ours in a table of ours could not override a drop in the administra
 from __future__ import annotations
 
 import json
-import shutil
 
 from ..errors import CommandFailed
 from ..model import Blocker
-from ..processes import PATH, run
+from ..processes import run
 from . import nft, persistence
 
-SAVE = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
 XTABLES_PRIORITIES = {"filter": (0,), "nat": (-100, 100), "mangle": (-150,), "raw": (-300,), "security": (50,)}
 BAD_FLAGS = {"timeout": "its elements expire", "constant": "it is constant", "dynamic": "packets write to it"}
 TYPEOF = {4: {"payload": {"protocol": "ip", "field": "daddr"}}, 6: {"payload": {"protocol": "ip6", "field": "daddr"}}}
@@ -66,22 +64,17 @@ def _stands_against(place, state, table):
 
 
 def _kept_by_iptables(place, table):
-    """Whether a table is that of iptables-nft. From 1.8.8 on it writes rules without ``xt`` too, so its chains tell, and where a
-    ruleset that was translated from iptables has the same ones, its own listing does."""
-    if any("xt" in expression for item in table if "rule" in item for expression in item["rule"]["expr"]):
+    """Whether a table is that of iptables-nft. Rules that need no match of xtables look like nft's own, so its chains tell, that
+    each of its rules counts, and that it makes no sets. (Its own listing tells nothing: it shows a native table too, with what it
+    does not understand left out.)"""
+    rules = [item["rule"]["expr"] for item in table if "rule" in item]
+    if any("xt" in expression for rule in rules for expression in rule):
         return True
-    if place.family not in SAVE or place.table not in XTABLES_PRIORITIES:
-        return False
-    chains = [item["chain"] for item in table if "chain" in item]
-    known = XTABLES_PRIORITIES[place.table]
-    alike = [one for one in chains if one["name"] == one.get("hook", "").upper() and one.get("prio") in known]
-    if not alike or not shutil.which(SAVE[place.family], path=PATH):
-        return False
-    try:
-        listed = run([SAVE[place.family], "-t", place.table], timeout=nft.TIMEOUT)
-    except CommandFailed:  # it refuses a table that only nft can have made
-        return False
-    return any(line == "*" + place.table for line in listed.decode("utf-8", "replace").splitlines())
+    known = XTABLES_PRIORITIES.get(place.table, ()) if place.family in ("ip", "ip6") else ()
+    hooked = [item["chain"] for item in table if "hook" in item.get("chain", {})]
+    alike = all(one["name"] == one["hook"].upper() and one.get("prio") in known for one in hooked)
+    counts = all(any("counter" in expression for expression in rule) for rule in rules)
+    return bool(known and hooked and alike and counts and not any("set" in item for item in table))
 
 
 def _sets(place, state):

@@ -125,3 +125,24 @@ def test_a_revert_ends_though_somebody_refers_to_our_chain(monkeypatch, words, l
     assert given[1:] == [
         "delete rule ip filter fwd handle 9\nflush chain ip filter rootwave_forward\nflush set ip filter rootwave_forward4\n"
     ]
+
+
+RULE = [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "192.0.2.1"}}, {"drop": None}]
+
+
+@pytest.mark.parametrize(
+    "chain, rule, more, kept",
+    [
+        ({}, [{"xt": {"type": "match", "name": "comment"}}], [], True),
+        ({}, [{"counter": {"packets": 0, "bytes": 0}}, *RULE], [], True),
+        ({}, RULE, [], False),
+        ({}, [{"counter": {}}, *RULE], [{"set": {"name": "hubs"}}], False),
+        ({"name": "output"}, [{"counter": {}}, *RULE], [], False),
+        ({"prio": -10}, [{"counter": {}}, *RULE], [], False),
+    ],
+)
+def test_a_table_that_iptables_keeps(chain, rule, more, kept):
+    """Also where none of its rules has a match of xtables."""
+    base = {"family": "ip", "table": "filter", "name": "OUTPUT", "type": "filter", "hook": "output", "policy": "drop", "prio": 0}
+    table = [{"chain": dict(base, **chain)}, {"rule": {"chain": "OUTPUT", "handle": 9, "expr": rule}}, *more]
+    assert nftables._kept_by_iptables(place_of(dict(CHAIN, path="output", chain="OUTPUT")), table) == kept
