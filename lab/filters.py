@@ -26,9 +26,9 @@ OUTPUT: dict[str, tuple[dict, ...]] = {
         {"way": "managed_chain", "family": "inet", "table": "filter", "chain": "output"},
         {"way": "named_set", "family": "inet", "table": "filter", "set4": "hubs"},
     ),
-    # by their Debians: 13, 11, 12. The firewalld of 11 lets whole zones out
+    # rules of ours need firewalld 1.0, so the gateways with Debian 11 and 13 have a set, those with 12 a policy
     "firewalld": (
-        {"way": "managed_rules", "policy": "egress"},
+        {"way": "named_set", "set4": "hubs"},
         {"way": "named_set", "set4": "hubs"},
         {"way": "managed_rules", "policy": "egress"},
     ),

@@ -143,8 +143,6 @@ def test_a_bad_allowlist_that_cuts_ssh_reverts_by_itself(site, name):
     before = site.rules(name)
     place = {**SET, "set4": "printers"}
     new = [site.lab.dns_address, site.lab.new_address]  # the name server of the lab is where ansible runs
-    refused = site.phase(name, "stage", place, new=new, old=[])
-    assert name == "gw-01" or ids(refused) == [], refused["blockers"]
     code, output = site.over_ssh(name, site.document("stage", [place], new=new, old=[], confirm_within=10))
     assert code != 0, output
     assert "not confirmed, so it reverts by itself" in output, output
@@ -359,7 +357,7 @@ def test_refused_and_nothing_touched(site, name, blocker, place, spoil):
     assert (site.rules(name), site.pending(name)) == (before, False)
 
 
-@pytest.mark.parametrize("number", [201, 1])
+@pytest.mark.parametrize("number", [101, 1])
 def test_rules_that_are_too_many_or_there_already(site, number):
     new = [f"20.0.{one}.0/24" for one in range(number)]
     site.filter("gw-02", then=f"firewall-cmd -q --permanent --policy=egress --add-rich-rule='{RICH}'")

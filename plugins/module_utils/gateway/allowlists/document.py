@@ -31,6 +31,7 @@ SHAPES: dict = {
     ("iptables", "managed_chain"): ({"family", "chain"}, set()),
     ("none", None): (set(), set()),
 }
+STAND_ALONE = {("ufw", "managed_rules"), ("iptables", "named_set"), ("firewalld", "managed_rules")}
 FAMILIES = {"inet": (4, 6), "ip": (4,), "ip6": (6,)}
 
 
@@ -72,7 +73,7 @@ class Place(NamedTuple):
     @property
     def rules(self):
         """Whether what lets a prefix through stands for itself and may overlap any other: a rule, an element of a hash:net."""
-        return self.backend == "ufw" or (self.backend == "iptables" and self.way == "named_set")
+        return (self.backend, self.way) in STAND_ALONE
 
     @property
     def versions(self):

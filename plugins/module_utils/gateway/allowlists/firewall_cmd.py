@@ -25,9 +25,10 @@ from .state import Element
 
 NEEDS = (firewalld_files, nft, own)  # modules of this folder that the revert program must have beside this one
 CMD = "firewall-cmd"
-TIMEOUT = 600.0  # seconds; each item is a message on D-Bus and a transaction, 510 took 2 to 7 s
+TIMEOUT = 600.0  # seconds; each entry is a message on D-Bus and a transaction, 510 took 2 to 7 s
+AT_ONCE = 30  # rules; those of one call are one message, and D-Bus gives up the answer to a long one while firewalld goes on
 STATE_TIMEOUT = 60.0  # seconds; it waits until all is loaded
-NOT_RUNNING = 252  # firewall-cmd(1), exit codes
+NOT_SOUND, NOT_RUNNING = 251, 252  # firewall-cmd(1), exit codes: runs with its stock configuration, does not run
 CHAINS = {"output": "filter_OUT_policy_{0}_allow", "forward": "filter_FWD_policy_{0}_allow"}
 RULE = 'rule family="ipv{0}" destination address="{1}" port port="{2}" protocol="tcp" accept'
 
@@ -62,6 +63,18 @@ class State(NamedTuple):
         """Whether all that is ours is on both sides, each prefix with each port."""
         full = {(interval, port) for interval, _port in self.ours for port in self.ports}
         return self.ours <= self.runs & self.lasts and self.ours == full
+
+    @property
+    def versions(self):
+        return tuple(sorted(self.elements))
+
+    def admitted(self, ports):
+        """(Intervals that rules of others in our form let through at all these ports, those that they do at some)."""
+        theirs: dict = {}
+        for interval, port in (self.runs & self.lasts) - self.ours:
+            theirs.setdefault(interval, set()).add(port)
+        some = [interval for interval in sorted(theirs) if theirs[interval] & set(ports)]
+        return [interval for interval in some if theirs[interval] >= set(ports)], some
 
     def value(self, place):
         """What a switch compares and brings back: JSON."""
@@ -181,7 +194,7 @@ def move(place, now, wanted, lock=None):
 
 
 def _answers(place, lock):
-    """Whether firewalld runs. Raises CommandFailed where it has rules in the kernel and does not answer in time.
+    """Whether firewalld runs. Raises CommandFailed where it has rules in the kernel and does not answer: it may be at work yet.
 
     With CleanupOnExit=no its rules stay there when it ends, until it starts again and loads the files.
     """
@@ -189,16 +202,18 @@ def _answers(place, lock):
         run([CMD, "--state"], timeout=STATE_TIMEOUT, lock=lock)
     except CommandFailed as exc:
         code = exc.details.get("code")
-        if code is None and list_table(place) is not None:
+        if code not in (NOT_RUNNING, NOT_SOUND) and list_table(place) is not None:
             raise
-        return code not in (NOT_RUNNING, None)
+        return code == NOT_SOUND
     return True
 
 
 def _tell(place, verb, items, lock):
     """Items to what runs."""
+    most = AT_ONCE if place.way == "managed_rules" else len(items)
     for target, options in _options(place, verb, sorted(items)).items():
-        run([CMD, target, *options], timeout=TIMEOUT, lock=lock)
+        for start in range(0, len(options), most):
+            run([CMD, target, *options[start : start + most]], timeout=TIMEOUT, lock=lock)
 
 
 def _options(place, verb, items):
@@ -227,4 +242,4 @@ def shut(place, now, lock=None):
     move(place, now, None, lock)
 
 
-__all__ = ("CHAINS", "CMD", "NEEDS", "NOT_RUNNING", "TIMEOUT", "State", "items_of", "list_table", "move", "read", "shut")
+__all__ = ("CHAINS", "CMD", "NEEDS", "State", "items_of", "list_table", "move", "read", "shut")

@@ -16,7 +16,7 @@ from .backends import Lasting
 
 ENABLED = "/etc/systemd/system/*.wants/firewalld.service"
 ASK_TIMEOUT = 60.0  # seconds
-RULES_MOST = 600  # of a policy; each is a transaction, 20 ms and more, now, at the revert and at each start of firewalld
+RULES_MOST = 300  # of a policy; each is a transaction, 20 ms and more, now, at the revert and at each start of firewalld
 FAMILIES = {4: "inet", 6: "inet6"}
 HOOKS = {"output": "filter_OUTPUT", "forward": "filter_FORWARD"}
 
