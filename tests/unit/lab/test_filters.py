@@ -9,8 +9,9 @@ from collections import Counter
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import document
+from ansible_collections.rootwave.iot.plugins.plugin_utils import campaign
 
-from lab import config, demo, filters
+from lab import config, demo, filters, inventory
 
 
 def lab_of(kind, groups=None):
@@ -65,3 +66,23 @@ def test_a_lab_that_an_earlier_version_made_has_no_filters(tmp_path, monkeypatch
     path.write_text(json.dumps(older))
     found = config.load(lab.name)
     assert found is not None and found.filters == "" and not any(one.filter for one in found.gateways)
+
+
+def test_campaigns_of_a_lab_with_filters_and_devices(tmp_path, monkeypatch):
+    """As the collection loads them: gateways' ones have the allowlist, those with waves by twin have none."""
+    monkeypatch.setenv("ROOTWAVE_LAB_DIR", str(tmp_path))
+    lab = config.plan("filters-plan", dict(demo.GROUPS), devices=demo.DEVICES)
+    filters.assign(lab, filters.MIXED)
+    lab.save()
+    inventory.write_campaigns(lab)
+    found = {path.stem: campaign.load(str(path)) for path in lab.state_dir.glob("campaign*.yml")}
+    twins = {name for name, one in found.items() if any(wave.get("via") == "twin" for wave in one["waves"])}
+    assert twins == {"campaign-roots", "campaign-twins", "campaign-inbox"}
+    assert {name for name, one in found.items() if "allowlist" not in one} == twins
+    assert len({found[name]["digest"] for name in twins}) == 1, "what is signed for one is good for all"
+    new = {name: [item["prefix"] for item in one["allowlist"]["new"]] for name, one in found.items() if name not in twins}
+    assert new.pop("campaign-bad") == [f"{lab.dns_address}/32"]
+    assert {tuple(prefixes) for prefixes in new.values()} == {(f"{lab.new_address}/32",)}
+    waves = {name: [wave["group"] for wave in one["waves"]] for name, one in found.items()}
+    assert waves["campaign"] == ["canary", "early", "broad"] and waves["campaign-roots"][0] == inventory.ROOTS_ONLY
+    assert waves["campaign-fleet"] == ["fleet"] and waves["campaign-all"] == list(demo.GROUPS)
