@@ -55,8 +55,10 @@ class Firewalls:
         pem = pki.create(self.lab.state_dir)[NEW_ROOT].pem
         gateways = [one for one in self.lab.gateways if one.name in self.roots_only]
         trusting = {one.name for one in gateways if openssl.trusts_in_every_form(self.lab, one, pem)}
+        stranded = sorted(trusting - connected)
+        say(f"{', '.join(stranded) or 'nobody'} trusts the new root and has no session: stranded by the firewall")
         self.figures["filtered_reconnected"] = len((self.filtered - self.roots_only) & connected)
-        self.figures |= {"roots_only": len(self.roots_only), "roots_only_stranded": len(trusting - connected)}
+        self.figures |= {"roots_only": len(self.roots_only), "roots_only_stranded": len(stranded)}
         self._count("staged")
 
     def at_the_end(self, rescued: set[str]) -> None:

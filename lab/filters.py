@@ -20,7 +20,6 @@ KINDS = (*BACKENDS, MIXED)
 FILES = Path(__file__).parent / "files"
 # Numbers of gateways in a mixed lab, one of each Debian for each backend; the seventh and the fourteenth filter nothing
 NUMBERS = {"nftables": (1, 2, 3), "firewalld": (4, 5, 6), "ufw": (8, 9, 13), "iptables": (10, 11, 12)}
-WRITTEN = ("nftables", "ufw")  # backends whose script is there; until then their gateways have nftables
 # Where the scripts' filters take addresses; a backend's ways go round over its gateways
 OUTPUT: dict[str, tuple[dict, ...]] = {
     "nftables": (
@@ -34,7 +33,7 @@ OUTPUT: dict[str, tuple[dict, ...]] = {
         {"way": "managed_rules", "policy": "egress"},
     ),
     "ufw": ({"way": "managed_rules"},),
-    "iptables": ({"way": "managed_chain", "family": "ip", "chain": "OUTPUT"},),
+    "iptables": ({"way": "managed_chain", "family": "ip", "chain": "OUTPUT"}, {"way": "named_set", "set4": "hubs"}),
 }
 FORWARD = {"nftables": {"way": "managed_chain", "family": "inet", "table": "filter", "chain": "forward"}}
 BOXED = 3  # the number of the gateway whose hub client lives in a container
@@ -46,8 +45,7 @@ def assign(lab: Lab, kind: str) -> None:
     lab.filters = kind
     for number, gateway in enumerate(lab.gateways, 1):
         mixed = next((backend for backend, numbers in NUMBERS.items() if number in numbers), "")
-        wanted = mixed if kind == MIXED else kind
-        gateway.filter = wanted if wanted in (*WRITTEN, "") or kind != MIXED else "nftables"
+        gateway.filter = mixed if kind == MIXED else kind
         gateway.boxed = number == BOXED and gateway.filter in FORWARD
 
 

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from lab import filters, fleet
-from lab.tools import run
+from lab import filters
 from tests.system.allowlist_site import Site
 
 SET = {"path": "output", "backend": "iptables", "way": "named_set", "set4": "hubs"}
@@ -29,12 +28,6 @@ class IptablesSite(Site):
         filters.install(self.lab, self.gateways[name], "iptables", *(admitted or (self.lab.old_address,)))
         if then:
             self.alter(name, "sh", "-euc", then)
-
-    def reboot(self, name):
-        """Back when systemd says so; while its bus is not there yet it says nothing of use."""
-        gateway = self.gateways[name]
-        run(["podman", "restart", "--time", "0", self.lab.container(gateway)])
-        fleet.wait_ready(self.lab, gateway)
 
     def rules(self, name):
         return self.loaded(name) + self.files(name)

@@ -124,8 +124,9 @@ def _reserves(host, work):
     bundle = host.store.layout.bundle
     size = 3 * (os.path.getsize(bundle) if os.path.exists(bundle) else 0) + 256 * 1024
     folders: dict[int, str] = {}
-    persisted = [os.path.dirname(path) for path in [*(edit.path for edit in work.edits), *(path for _kind, path in work.loads)]]
-    persisted = persisted if work.loads else []
+    persisted = [os.path.dirname(edit.path) for edit in work.edits] if work.loads else []
+    # a tool that writes what boots loads itself has no edits; /etc may be read-only around a folder that is not
+    persisted += [folder for _kind, path in work.loads for folder in [os.path.dirname(path)] if os.access(folder, os.W_OK)]
     for folder in [os.path.dirname(bundle), host.state_dir, *persisted]:
         folders.setdefault(os.stat(folder).st_dev, folder)
     return [[os.path.join(folder, ".rootwave-reserve"), size] for folder in folders.values()]

@@ -59,6 +59,11 @@ class State(NamedTuple):
         theirs = state.others(self.elements)
         return theirs, theirs
 
+    @property
+    def counter(self):
+        """Another text once a set, and with it what it counts, was made anew: the kernel draws a seed for each."""
+        return " ".join(self.sets[version].options.get("initval", "") for version in sorted(self.sets))
+
     def value(self, place):
         """What a switch compares and brings back: JSON, None where nothing of our chain is there."""
         found = {"prefixes": self.own()}

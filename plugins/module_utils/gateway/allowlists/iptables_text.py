@@ -124,6 +124,8 @@ def change(place, version, found, ports):
 
 def with_place(text, place, version, ports):
     """A file for boot with our chain in it; None for ports takes it out. Every other line stays byte for byte in its place."""
+    if ports is not None and whole(place, version, rules_of(text), ports):
+        return text
     lines = [line for line in lines_of(text) if not _ours(line, place, ports is not None)]
     if ports is None:
         return "".join(lines)
