@@ -26,7 +26,7 @@ from .state import Element
 NEEDS = (firewalld_files, nft, own)  # modules of this folder that the revert program must have beside this one
 CMD = "firewall-cmd"
 TIMEOUT = 600.0  # seconds; each entry is a message on D-Bus and a transaction, 510 took 2 to 7 s
-AT_ONCE = 30  # rules; those of one call are one message, and D-Bus gives up the answer to a long one while firewalld goes on
+AT_ONCE = 10  # rules; those of one call are one message, and D-Bus gives up the answer to a long one while firewalld goes on
 STATE_TIMEOUT = 60.0  # seconds; it waits until all is loaded
 NOT_SOUND, NOT_RUNNING = 251, 252  # firewall-cmd(1), exit codes: runs with its stock configuration, does not run
 CHAINS = {"output": "filter_OUT_policy_{0}_allow", "forward": "filter_FWD_policy_{0}_allow"}
