@@ -34,9 +34,7 @@ class Firewall:
         try:
             backend = backend_of(kind)
         except ImportError:  # agent/build.py leaves most of them out
-            message = (
-                "an agent's package has no part for {0}, as its sandbox may change no ruleset; reach this gateway over SSH"
-            )
+            message = "an agent's package has no part for {0}, as its sandbox may change no ruleset; reach this gateway over SSH"
             self.blockers.append(Blocker("allowlist-tool", message.format(kind)))
             return
         missing = backend.missing_tool(places)
