@@ -9,12 +9,11 @@ import re
 
 import pytest
 
-from lab import commands, config
+from tests.system.allowlist_site import EACH, SAMPLE, trio
 from tests.system.fleet import wait_until
 from tests.system.iptables_site import BOTH, CHAIN, SET, IptablesSite
 
 NAME = "ipt" + os.environ.get("PYTEST_XDIST_WORKER", "")
-EACH = ["gw-01", "gw-02", "gw-03"]  # Debian 11, 12, 13
 WAYS = {"named_set": SET, "managed_chain": CHAIN}
 RULES4 = ["iptables-save", "-t", "filter"]
 LISTS = {
@@ -27,20 +26,12 @@ LEGACY = "".join(f"update-alternatives --quiet --set {one} /usr/sbin/{one}-legac
 
 @pytest.fixture(scope="module")
 def small_lab(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inventory")
-    if config.load(NAME) is not None:
-        commands.down(NAME, folder)
-    yield commands.up(NAME, {"trio": 3}, folder)
-    commands.down(NAME, folder)
+    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
 
 
 @pytest.fixture
 def site(small_lab, tmp_path):
-    fresh = IptablesSite(small_lab, tmp_path)
-    fresh.hub_as_new()
-    fresh.renew()
-    fresh.both_addresses()
-    return fresh
+    return IptablesSite(small_lab, tmp_path).fresh()
 
 
 def ids(report):
@@ -79,7 +70,7 @@ def test_stage_commit_reboot_revert(site, name, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_retire_takes_out_what_only_the_old_ones_needed(site, name, way):
     """Old addresses that stage let in go when the hub has moved; what traffic they had decides when."""
     new, old, place = site.lab.new_address, site.lab.old_address, WAYS[way]
@@ -119,7 +110,7 @@ def test_an_unconfirmed_revert_is_taken_back(site, way):
     assert site.reaches("gw-02", site.lab.new_address)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_the_module_commits_over_a_fresh_connection(site, name):
     """Whatever ``confirm`` says. Anchors and addresses in one task, shown by --check --diff before."""
     site.filter(name)
@@ -136,7 +127,7 @@ def test_the_module_commits_over_a_fresh_connection(site, name):
     assert site.reaches(name, site.lab.new_address)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_a_bad_allowlist_that_cuts_ssh_reverts_by_itself(site, name):
     """The place that was named is a set of what is dropped, and the control node's address comes into it."""
     dropping = "-A OUTPUT -p udp -m udp --dport 53 -j ACCEPT\\n-A OUTPUT -m set --match-set hubs dst -j DROP"
@@ -164,7 +155,7 @@ def test_without_a_commit_it_reverts_by_itself(site, way):
     assert "reverted already" in late["error"]
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 @pytest.mark.parametrize("way", WAYS)
 def test_reboot_while_pending(site, name, way):
     site.filter(name)
@@ -202,7 +193,7 @@ def test_disk_full_while_persisting(site, way):
     assert (site.rules("gw-03"), site.ours("gw-03")) == (before, "")
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 @pytest.mark.parametrize("way", WAYS)
 def test_an_administrator_works_while_ours_is_pending(site, name, way):
     """What they add, and save with ours in it, stays as they want it; ours goes, from their files too."""
@@ -242,7 +233,7 @@ def test_everything_is_flushed_while_ours_is_pending(site, way):
     assert (site.files("gw-01"), site.ours("gw-01"), site.pending("gw-01")) == (files, "", False)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_a_rule_of_others_holds_on_to_our_chain(site, name):
     """It cannot be removed then; it lets nothing through any more, and the revert ends."""
     site.filter(name)
@@ -341,7 +332,7 @@ def test_a_set_of_addresses(site):
 
 
 @pytest.mark.parametrize("count", [510, 2000])
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_many_prefixes_at_once(site, name, count):
     new = [f"20.{number // 250}.{number % 250}.0/25" for number in range(count - 1)] + [site.lab.new_address]
     site.filter(name)

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from lab import commands, config
+from tests.system.allowlist_site import trio
 from tests.system.iptables_site import CHAIN, SET, IptablesSite
 
 NAME = "ipr" + os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -16,20 +16,12 @@ NAME = "ipr" + os.environ.get("PYTEST_XDIST_WORKER", "")
 
 @pytest.fixture(scope="module")
 def small_lab(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inventory")
-    if config.load(NAME) is not None:
-        commands.down(NAME, folder)
-    yield commands.up(NAME, {"trio": 3}, folder)
-    commands.down(NAME, folder)
+    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
 
 
 @pytest.fixture
 def site(small_lab, tmp_path):
-    fresh = IptablesSite(small_lab, tmp_path)
-    fresh.hub_as_new()
-    fresh.renew()
-    fresh.both_addresses()
-    return fresh
+    return IptablesSite(small_lab, tmp_path).fresh()
 
 
 def ids(report):

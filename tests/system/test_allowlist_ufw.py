@@ -9,37 +9,23 @@ import subprocess
 
 import pytest
 
-from lab import commands, config
+from tests.system.allowlist_site import EACH, SAMPLE, trio
 from tests.system.fleet import wait_until
-from tests.system.ufw_site import FORWARD, OUTPUT, UfwSite
+from tests.system.ufw_site import FORWARD, OUTPUT, UfwSite, ids
 
 NAME = "ufw" + os.environ.get("PYTEST_XDIST_WORKER", "")
-EACH = ["gw-01", "gw-02", "gw-03"]  # Debian 11, 12, 13
 LISTS = [["iptables-save", "-c", "-t", "filter"], ["ip6tables-save", "-c", "-t", "filter"]]
 V6 = "2603:1030:5::/48"
 
 
 @pytest.fixture(scope="module")
 def small_lab(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inventory")
-    if config.load(NAME) is not None:
-        commands.down(NAME, folder)
-    yield commands.up(NAME, {"trio": 3}, folder)
-    commands.down(NAME, folder)
+    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
 
 
 @pytest.fixture
 def site(small_lab, tmp_path):
-    fresh = UfwSite(small_lab, tmp_path)
-    fresh.hub_as_new()
-    fresh.renew()
-    fresh.both_addresses()
-    return fresh
-
-
-def ids(report):
-    """The firewall's blockers. A filter that is in the way is in the way of probes too, which say so themselves."""
-    return [one["id"] for one in report["blockers"] if not one["id"].startswith("endpoint-")]
+    return UfwSite(small_lab, tmp_path).fresh()
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -74,7 +60,7 @@ def test_stage_commit_reboot_revert(site, name):
     assert not site.reaches(name, new)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_retire_takes_out_what_only_the_old_ones_needed(site, name):
     """Old addresses that stage let in go when the hub has moved; what traffic they had decides when."""
     new, old = site.lab.new_address, site.lab.old_address
@@ -115,7 +101,7 @@ def test_what_the_administrator_admits_is_not_added_and_stays(site):
     assert (retired["outcome"], retired["changed"]) == ("done", False), retired
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_the_module_commits_over_a_fresh_connection(site, name):
     """Whatever ``confirm`` says. Anchors and addresses in one task, shown by --check --diff before."""
     site.filter(name)
@@ -136,7 +122,7 @@ def test_the_module_commits_over_a_fresh_connection(site, name):
     assert site.reaches(name, site.lab.new_address)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_a_way_in_that_is_lost_reverts_by_itself(site, name):
     """Rules that let through cannot cut SSH, so something else does: the run's first connection is the last one."""
     once = "add table inet once; add chain inet once way { type filter hook input priority -10; }; "
@@ -149,7 +135,7 @@ def test_a_way_in_that_is_lost_reverts_by_itself(site, name):
     assert (site.rules(name), site.report(name)["outcome"]) == (before, "reverted")
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_without_a_commit_it_reverts_by_itself(site, name):
     site.filter(name)
     before = site.rules(name)
@@ -160,7 +146,7 @@ def test_without_a_commit_it_reverts_by_itself(site, name):
     assert "reverted already" in site.ask(name, commit=report["pending"])["error"]
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_reboot_while_pending(site, name):
     site.filter(name)
     before = site.rules(name)
@@ -240,7 +226,7 @@ def test_disk_full_while_persisting(site):
     assert (site.rules("gw-03"), site.pending("gw-03")) == (before, False)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_the_administrator_uses_ufw_while_ours_is_pending(site, name):
     """What they add, delete, insert and reload stays as they want it, ours goes."""
     site.filter(name)
@@ -372,7 +358,7 @@ def test_iptables_legacy(site):
 
 
 @pytest.mark.parametrize("count", [510, 2000])
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_many_prefixes_at_once(site, name, count):
     new = [f"20.{number // 250}.{number % 250}.0/25" for number in range(count - 1)] + [site.lab.new_address]
     site.filter(name)
@@ -382,47 +368,3 @@ def test_many_prefixes_at_once(site, name, count):
     assert site.execute(name, "iptables-save").stdout.decode().count("--dports 443,5671,8883") == count + 1  # and the old one
     assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
     assert site.rules(name) == before
-
-
-REFUSALS = [
-    ("allowlist-tool", "ufw disable"),
-    ("allowlist-tool", "mv /usr/sbin/ufw /usr/sbin/ufw.away"),
-    ("allowlist-tool", "systemctl start ufw; systemctl stop ufw"),
-    ("allowlist-tool", "iptables -F ufw-before-output; iptables -F ufw-user-output; iptables -X ufw-user-output"),
-    ("allowlist-not-persistent", "systemctl -q disable ufw"),
-    ("allowlist-place", "ufw deny out to {wide}"),
-    ("allowlist-place", "ufw reject out 8883/tcp"),
-    ("allowlist-place", "ufw limit out proto tcp to {new} port 8000:9000"),
-    ("allowlist-ruleset", "echo rubbish >> /etc/ufw/user.rules"),
-    ("allowlist-ruleset", "echo rubbish >> /etc/ufw/before6.rules"),
-    ("allowlist-ruleset", "sed -i '/^### END RULES/d' /etc/ufw/user6.rules"),
-    (
-        "allowlist-two-backends",
-        "nft add table inet o; nft 'add chain inet o c {{ type filter hook output priority 5; policy drop; }}'",
-    ),
-]
-
-
-@pytest.mark.parametrize("number", range(len(REFUSALS)))
-def test_refused_and_nothing_touched(site, number):
-    blocker, spoil = REFUSALS[number]
-    new = site.lab.new_address
-    site.filter("gw-03", then=spoil.format(new=new, wide=new.rpartition(".")[0] + ".0/24"))
-    before = site.rules("gw-03")
-    report = site.phase("gw-03", "stage", OUTPUT)
-    assert (report["outcome"], ids(report)) == ("refused", [blocker]), report
-    assert (site.rules("gw-03"), site.pending("gw-03")) == (before, False)
-
-
-def test_a_deny_that_decides_about_something_else_is_no_matter(site):
-    """The negative twins of what is refused: another protocol, other ports, other addresses, the way in, behind ours."""
-    spoil = "ufw deny out proto udp to {0}; ufw deny out proto tcp to {0} port 25; ufw deny out to 10.200.0.0/16; "
-    spoil += "ufw deny in from {0}; ufw route deny to {0}"
-    site.filter("gw-03", then=spoil.format(site.lab.new_address))
-    site.staged("gw-03", OUTPUT)
-    site.alter("gw-03", "ufw", "deny", "out", "to", site.lab.new_address)
-    assert site.phase("gw-03", "stage", OUTPUT)["outcome"] == "done"
-    assert site.reaches("gw-03", site.lab.new_address)
-    site.alter("gw-03", "ufw", "insert", "1", "deny", "out", "to", "any", "port", "8883", "proto", "tcp")
-    report = site.phase("gw-03", "stage", OUTPUT)
-    assert ids(report) == ["allowlist-place"] and "comes before it" in report["blockers"][0]["detail"], report

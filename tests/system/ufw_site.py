@@ -37,3 +37,8 @@ class UfwSite(Site):
     def ours(self, name):
         """What ufw itself says is ours."""
         return "\n".join(line for line in self.status(name) if line.endswith("# rootwave"))
+
+
+def ids(report):
+    """The firewall's blockers. A filter that is in the way is in the way of probes too, which say so themselves."""
+    return [one["id"] for one in report["blockers"] if not one["id"].startswith("endpoint-")]
