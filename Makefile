@@ -51,6 +51,7 @@ sandbox: $(READY)
 
 sweep: $(READY)
 	$(AS_ROOT) env ROOTWAVE_RULESETS=1000 $(BIN)/python -m pytest tests/system/test_rulesets.py
+	$(AS_ROOT) env ROOTWAVE_EVERYWHERE=1 $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile -k allowlist
 
 molecule: $(READY)
 	$(AS_ROOT) env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --all

@@ -31,6 +31,8 @@ CORE = ROOT / "plugins" / "module_utils" / "gateway"
 NAME = "rootwave-agent.pyz"
 SIZE_MOST = 250 * 1024  # bytes
 NOT_PACKED = ("build.py", "deflate.py")
+# The agent's sandbox may not change a ruleset, so of the backends only the one goes along that says so
+NOT_OF_CORE = ("firewall*.py", "ip*.py", "own.py", "ufw*.py")
 PAHO = "paho-mqtt==2.1.0"  # the last one for Python 3.7
 PAHO_WHEEL = "paho_mqtt-2.1.0-py3-none-any.whl"
 PAHO_SHA256 = "6db9ba9b34ed5bc6b6e3812718c7e06e2fd7444540df2455d2c51bd58808feee"
@@ -80,6 +82,8 @@ def sources(wheel: bytes) -> dict[str, bytes]:
         if path.name not in NOT_PACKED:
             members[f"agent/{path.name}"] = path.read_bytes()
     for path in CORE.rglob("*.py"):
+        if path.parent.name == "allowlists" and any(path.match(pattern) for pattern in NOT_OF_CORE):
+            continue
         members[f"gateway/{path.relative_to(CORE).as_posix()}"] = path.read_bytes()
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive_:
         members["paho/__init__.py"] = b""

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import config
+from . import config, filters
 from .tools import LabError, install_packages
 
 
@@ -36,6 +36,7 @@ def parse(argv) -> argparse.Namespace:
     parser.add_argument("--devices", type=int, default=0, help="how many beside them that nobody logs in to (default: none)")
     parser.add_argument("--layout", choices=["debian", "rhel"], default="debian", help="the gateways' trust layout")
     parser.add_argument("--faketime", action="append", default=[], metavar="GATEWAY=+30d", help="a wrong clock")
+    parser.add_argument("--filter", choices=filters.KINDS, default="", help="an egress filter on gateways (default: none)")
     parser.add_argument("--chain", default="v2", help="what cutover serves (default: v2)")
     parser.add_argument("--json", action="store_true", help="status as JSON")
     return parser.parse_args(argv)
@@ -52,7 +53,8 @@ def up(arguments) -> int:
     pairs = dict(item.split("=", 1) for item in arguments.group)
     groups = {name: int(count) for name, count in pairs.items()} or config.spread(arguments.gateways)
     faketime = dict(item.split("=", 1) for item in arguments.faketime)
-    lab = commands.up(arguments.name, groups, arguments.inventory, arguments.layout, faketime, arguments.devices)
+    asked = (arguments.layout, faketime, arguments.devices, arguments.filter)
+    lab = commands.up(arguments.name, groups, arguments.inventory, *asked)
     devices = f", {len(lab.devices)} devices" if lab.devices else ""
     print(f"{len(lab.gateways)} gateways{devices} and the hub are up; inventory: {arguments.inventory}")
     return 0

@@ -7,22 +7,25 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import config, device_fleet, fleet, hub_client, images, inventory, network, pki, signers
+from . import config, device_fleet, filters, fleet, hub_client, images, inventory, network, paths, pki, signers
 from .tools import LabError, install_packages, run, say, succeeds
 
 FIRST_SESSIONS_MOST = 120.0  # seconds; fifty containers start at once
 
 
-def up(name: str, groups: dict[str, int], folder: Path, layout: str = "debian", faketime=None, devices: int = 0) -> config.Lab:
-    """Make what is missing of a lab; a second call finds everything there."""
+def up(
+    name: str, groups: dict[str, int], folder: Path, layout: str = "debian", faketime=None, devices: int = 0, kind: str = ""
+) -> config.Lab:
+    """Make what is missing of a lab; a second call finds everything there. ``kind``: of filters.KINDS, or none."""
     install_packages()
     lab = config.load(name)
     fresh = lab is None
     if lab is None:
         lab = config.plan(name, groups, layout, faketime, devices)
+        filters.assign(lab, kind)
         lab.save()
-    elif (_groups(lab), len(lab.devices)) != (groups, devices):
-        have = f"{_groups(lab)} and {len(lab.devices)} devices"
+    elif (_groups(lab), len(lab.devices), lab.filters) != (groups, devices, kind):
+        have = f"{_groups(lab)}, {len(lab.devices)} devices and {lab.filters or 'no'} filters"
         raise LabError(f"lab {name} exists with {have}; end it first: .venv/bin/python -m lab down --name {name}")
     pki.create(lab.state_dir)
     for suite in dict.fromkeys(host.suite for host in lab.hosts):
@@ -71,6 +74,7 @@ def down(name: str, folder: Path) -> None:
         return
     network.stop(lab, "hub")
     network.stop(lab, "dnsmasq")
+    paths.mend_all(lab)
     fleet.remove_all(lab)
     if succeeds(["podman", "network", "exists", lab.network]):
         run(["podman", "network", "rm", lab.network])

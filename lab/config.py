@@ -23,7 +23,11 @@ ADMIN_PORT = 18080  # of the first lab; others stand at this distance from their
 
 @dataclass
 class Gateway:
-    """One container. ``device`` is its identity at the hub; ``local_copy``: Lab Baltimore also as a local file."""
+    """One container. ``device`` is its identity at the hub; ``local_copy``: Lab Baltimore also as a local file.
+
+    ``filter`` is the backend of its default-drop egress filter, or empty (filters.py); ``boxed``: its hub client lives in a
+    container whose traffic it forwards.
+    """
 
     name: str
     group: str
@@ -33,6 +37,8 @@ class Gateway:
     local_copy: bool = False
     layout: str = "debian"
     faketime: str = ""
+    filter: str = ""
+    boxed: bool = False
     late = False
 
     @property
@@ -53,6 +59,7 @@ class Lab:
     admin_port: int
     gateways: list[Gateway] = field(default_factory=list)
     devices: list[Device] = field(default_factory=list)
+    filters: str = ""  # what filters.assign was asked for
 
     @property
     def state_dir(self) -> Path:

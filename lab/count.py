@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from . import hub_client, openssl, pki
 from .config import ROOT, Device, Gateway, Lab
+from .fleet import execute
 from .tools import LabError, say
 
 SESSIONS_MOST = 90.0  # seconds for every client to be back after a cutover
+CONNECT_MOST = 2  # seconds for a connection on one machine
 REAL = ROOT / "campaigns" / "anchors" / "baltimore-cybertrust-root.pem"
 
 
@@ -35,6 +37,20 @@ def connected(lab: Lab, expected: int) -> set[str]:
     return names
 
 
-def _who(hosts: Sequence[Gateway | Device], question: Callable[[Gateway | Device], bool]) -> set[str]:
+def let_out(lab: Lab, address: str, port: int = 8883) -> set[str]:
+    """The gateways whose own bash opens a connection there, whoever may listen; a filter that drops keeps it waiting."""
+    argv = ["timeout", str(CONNECT_MOST), "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
+    return _who(lab.gateways, lambda one: execute(lab, one, argv).returncode == 0, at_once=len(lab.gateways))
+
+
+def rulesets(lab: Lab) -> dict[str, str]:
+    """{gateway: what nft lists}, without what moves by itself. All four backends end in it."""
+    script = r"nft list ruleset | sed -E 's/packets [0-9]+ bytes [0-9]+/packets N/g; s/expires [0-9a-z]+/expires T/'"
     with ThreadPoolExecutor(4) as pool:
+        listed = pool.map(lambda one: execute(lab, one, ["sh", "-c", script]).stdout.decode(), lab.gateways)
+        return dict(zip([one.name for one in lab.gateways], listed, strict=True))
+
+
+def _who(hosts: Sequence[Gateway | Device], question: Callable[[Gateway | Device], bool], at_once: int = 4) -> set[str]:
+    with ThreadPoolExecutor(at_once) as pool:
         return {one.name for one, yes in zip(hosts, pool.map(question, hosts), strict=True) if yes}

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole story on a local fleet: assess, stage, cutover, rescue the holdouts, retire. ``make demo`` runs it.
 
-Gateways are reached by SSH, devices by their twins alone, in the same waves. Figures: lab/count.py. Writes
-artifacts/demo/summary.json (docs/demo.md).
+Gateways are reached by SSH, devices by their twins alone. Figures: lab/count.py. What firewalls have to do with it:
+lab/demo_firewalls.py. Writes artifacts/demo/summary.json (docs/demo.md).
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import sys
 import time
 from pathlib import Path
 
-from . import commands, config, count, device_fleet, hub_client, openssl, pki, signers, twins
+from . import commands, config, count, demo_firewalls, device_fleet, filters, hub_client, openssl, pki, signers, twins
 from .device import DEVICE_GROUPS
 from .environment import environment
+from .inventory import ROOTS_ONLY
 from .tools import LabError, say
 
 DEVICES = sum(DEVICE_GROUPS.values())
+GROUPS = {"canary": 1, "early": 3, "broad": 8, ROOTS_ONLY: 1, "holdout": 1}
 ANSWER_MOST = 120.0  # seconds for one device to answer its orders
 INVENTORY = config.ROOT / "inventories" / "lab"
 
@@ -41,25 +43,27 @@ class Story:
         self.seconds[title] = round(time.monotonic() - started, 1)
         return result
 
-    def playbook(self, name: str, campaign: str, *more: str, folder: Path = config.ROOT / "playbooks") -> None:
-        """Run a playbook on the lab, its output shown as it comes."""
+    def playbook(
+        self, name: str, campaign: str, *more: str, folder: Path = config.ROOT / "playbooks", fails: bool = False
+    ) -> None:
+        """Run a playbook on the lab, its output shown as it comes; ``fails`` where it has to."""
         argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(folder / f"{name}.yml")]
         argv += ["-i", str(self.inventory), "--forks", "14", "-e", f"rootwave_campaign={self.lab.state_dir / campaign}", *more]
         settings = json.loads((self.lab.state_dir / "hub.json").read_text())
         around = {**os.environ, **environment(settings, pki.roots_file(self.lab.state_dir))}
         around |= {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_LOCALHOST_WARNING": "false"}
         done = subprocess.run(argv, check=False, env=around)
-        if done.returncode != 0:
+        if (done.returncode != 0) != fails:
             raise LabError(f"{name} ended with code {done.returncode}; the gate's message above says why")
 
     def start(self) -> None:
         if config.load(self.name) is not None:
             say("ending the lab of an earlier run")
             commands.down(self.name, self.inventory)
-        self.lab = commands.up(self.name, dict(config.GROUPS), self.inventory, devices=DEVICES)
+        self.lab = commands.up(self.name, dict(GROUPS), self.inventory, devices=DEVICES, kind=filters.MIXED)
 
     def sign(self) -> None:
-        signers.sign(self.lab, self.lab.state_dir / "campaign.yml")
+        signers.sign(self.lab, self.lab.state_dir / "campaign-twins.yml")
         signed = " and ".join(signers.PEOPLE[: signers.THRESHOLD])
         say(f"{signed} have signed {', '.join(signers.SERIALS)}; the hub had no part in it")
 
@@ -85,24 +89,31 @@ class Story:
 
     def run(self) -> dict:
         self.chapter("lab up", self.start)
-        plan = Plan(self.lab)
+        plan, firewalls = Plan(self.lab), demo_firewalls.Firewalls(self.lab)
         before = self.chapter("who trusts Baltimore", lambda: count.baltimore_trusted(self.lab))
+        self.chapter("what firewalls let out", firewalls.first_day)
         self.chapter("assess the fleet", lambda: self.playbook("assess_fleet", "campaign-all.yml"))
         self.chapter("two of three people sign for the devices", self.sign)
         tampered = self.chapter("a stolen hub key, a tampered campaign", self.tamper)
-        self.chapter("stage canary, early, broad, by SSH and by twin", lambda: self.playbook("stage_campaign", "campaign.yml"))
+        self.chapter("a bad allowlist cuts SSH off", lambda: firewalls.bad_allowlist(self.playbook))
+        self.chapter("stage roots and addresses: canary, early, broad", lambda: self.playbook("stage_campaign", "campaign.yml"))
+        self.chapter("stage roots alone, by SSH and by twin", lambda: self.playbook("stage_campaign", "campaign-roots.yml"))
         self.chapter("stage devices whose application has the connection", lambda: self.order_inbox("stage"))
         self.chapter("the hub moves: new chain, new address", lambda: hub_client.cutover(self.lab))
         moved = self.chapter("count", lambda: count.connected(self.lab, len(plan.staged | plan.ordered)))
-        self.chapter("stage the holdouts", lambda: self.playbook("stage_campaign", "campaign-holdout.yml"))
+        self.chapter("what firewalls let out by now", lambda: firewalls.after_stage(moved))
+        self.chapter("stage the whole fleet once more", lambda: self.playbook("stage_campaign", "campaign-fleet.yml"))
         rescued = self.chapter("count again", lambda: count.connected(self.lab, len(plan.gateways | plan.ordered)))
-        self.chapter("retire in waves, by SSH and by twin", lambda: self.playbook("retire_campaign", "campaign-retire.yml"))
+        self.chapter("retire roots and addresses in waves", lambda: self.playbook("retire_campaign", "campaign-all.yml"))
+        self.chapter("retire in waves by twin", lambda: self.playbook("retire_campaign", "campaign-twins.yml"))
         self.chapter("retire on devices whose application has the connection", lambda: self.order_inbox("retire"))
         self.chapter("one that was off catches up", self.catch_up)
         end = self.chapter("count at the end", lambda: count.connected(self.lab, len(self.lab.hosts)))
+        self.chapter("what firewalls let out at the end", lambda: firewalls.at_the_end(rescued))
         after = self.chapter("who trusts Baltimore now", lambda: count.baltimore_trusted(self.lab))
         self.chapter("assess again", lambda: self.playbook("assess_fleet", "campaign-all.yml"))
-        return {**plan.summary(before, moved, rescued, end, after), **tampered, "seconds": self.seconds}
+        told = {**plan.summary(before, moved, rescued, end, after), **tampered, **firewalls.figures}
+        return {**told, "seconds": self.seconds}
 
     def order_inbox(self, phase: str) -> None:
         self.playbook("order_campaign", "campaign-inbox.yml", "-e", f"rootwave_phase={phase}")
@@ -113,7 +124,7 @@ class Plan:
 
     def __init__(self, lab: config.Lab):
         self.gateways = {one.name for one in lab.gateways}
-        self.holdouts = {one.name for one in lab.gateways if one.group == "holdout"}
+        self.holdouts = {one.name for one in lab.gateways if one.group in ("holdout", ROOTS_ONLY)}
         self.staged = self.gateways - self.holdouts
         self.devices = {one.name for one in lab.devices}
         self.late = {one.name for one in lab.devices if one.late}
@@ -151,8 +162,8 @@ def sentence(summary: dict) -> str:
         "{holdouts_stranded} of {holdouts} holdouts stranded, {holdouts_recovered} back after staging; "
         "{tampered_refused} tampered campaign refused; {devices_caught_up} of {devices_off} devices that were off caught up; "
         "Baltimore trusted on {baltimore_trusted_after} of {gateways} gateways and "
-        "{devices_baltimore_trusted_after} of {devices} devices."
-    ).format(**summary)
+        "{devices_baltimore_trusted_after} of {devices} devices. "
+    ).format(**summary) + demo_firewalls.sentence(summary)
 
 
 def as_promised(summary: dict) -> bool:
@@ -168,6 +179,7 @@ def as_promised(summary: dict) -> bool:
         and summary["devices_off"] == summary["devices_caught_up"] == summary["devices"] - summary["devices_staged"]
         and summary["devices_connected_at_the_end"] == summary["devices"]
         and summary["baltimore_trusted_after"] == summary["devices_baltimore_trusted_after"] == 0
+        and demo_firewalls.as_promised(summary)
     )
 
 

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import config, network
+from . import config, filters, network
 from .config import HUB, Device, Gateway, Lab
 from .hub import sas
 from .images import LIMITS, lab_image
@@ -70,6 +70,8 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
         list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), missing[1:]))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda gateway: wait_ready(lab, gateway), missing))
+        made = [gateway for gateway in missing if lab.container(gateway) not in states]
+        list(pool.map(lambda gateway: filters.settle(lab, gateway), made))
 
 
 def renew(lab: Lab, gateways: list[Gateway], runtime: str) -> None:
@@ -113,6 +115,8 @@ def _start(lab: Lab, gateway: Gateway, runtime: str, states: dict[str, str]) -> 
         ["podman", "--runtime", runtime, "run", "--detach", "--name", name, "--hostname", gateway.name]
         + ["--label", f"rootwave.lab={lab.name}", "--systemd=always", "--cap-add=NET_ADMIN,NET_RAW", *LIMITS]
         + ["--network", lab.network, "--ip", gateway.address, "--mac-address", config.mac(gateway.address)]
+        # who has containers makes network namespaces and forwards
+        + (["--cap-add=SYS_ADMIN", "--sysctl=net.ipv4.ip_forward=1"] if gateway.boxed else [])
         + ["--dns", lab.dns_address]
         + ["--volume", f"{settings}:/etc/lab:ro", lab_image(lab, gateway), "/sbin/init"]
     )

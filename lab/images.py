@@ -20,7 +20,7 @@ from pathlib import Path
 from .config import Device, Gateway, Lab
 from .tools import LabError, run, say, succeeds
 
-RECIPE = "4"
+RECIPE = "5"
 PACKAGES = ["python3", "openssh-server", "ca-certificates", "nftables", "iproute2", "systemd", "systemd-sysv", "openssl"] + [
     "procps",
     "dbus",
@@ -28,9 +28,14 @@ PACKAGES = ["python3", "openssh-server", "ca-certificates", "nftables", "iproute
     "p11-kit",
     "p11-kit-modules",
     "libfaketime",
+    "firewalld",
+    "ufw",
+    "iptables",
+    "ipset",
 ]
-# A gateway's lab network leads nowhere, so the package that tests install again lies ready
-KEEP_PACKAGE = 'chroot "$1" sh -c "mkdir /usr/share/lab && cd /usr/share/lab && apt-get download -qq ca-certificates"'
+# A gateway's lab network leads nowhere, so what tests install later lies ready; ufw cannot be beside the persistent ones
+KEEP = "ca-certificates netfilter-persistent iptables-persistent ipset-persistent"
+KEEP_PACKAGES = f'chroot "$1" sh -c "mkdir /usr/share/lab && cd /usr/share/lab && apt-get download -qq {KEEP}"'
 FILES = Path(__file__).parent / "files"
 # Some machines refuse to raise limits above these
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
@@ -64,7 +69,7 @@ def _make_base(suite: str, archive: Path) -> None:
         draft = archive.with_suffix(".draft.tar")
         run(
             ["mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES)]
-            + [f"--customize-hook={KEEP_PACKAGE}", suite, str(draft)]
+            + [f"--customize-hook={KEEP_PACKAGES}", suite, str(draft)]
         )
         os.replace(draft, archive)
     run(["podman", "import", "--quiet", str(archive), base_image(suite)])

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from . import pki, signers
+from . import filters, pki, signers
 from .config import HUB, ROOT, Gateway, Lab
 from .fleet import client_key, give_to_caller
+from .hub_config import HUB_WEST
 
+ROOTS_ONLY = "roots_only"  # a group that gets the roots first and addresses too late
 HEADER = "# Written by '.venv/bin/python -m lab up'; gone with '.venv/bin/python -m lab down'.\n"
 # With devices only the first two and the first real one: a stage and a retirement must fit into one twin, for who comes late.
 NEW = ("lab-g2", "lab-ms-rsa-2017", "lab-ms-tls-g2")
@@ -45,18 +47,62 @@ def remove_inventory(folder: Path) -> None:
 
 
 def write_campaigns(lab: Lab) -> None:
-    """One campaign, and in each file other waves. The holdouts are left out of the first; late devices are in no wave."""
+    """One campaign, and in each file other waves. The holdouts are left out of the first; late devices are in no wave.
+
+    With filters the gateways' campaign has an allowlist. The agent takes none, so devices have the campaign without it, and with
+    them the gateways that are to get the roots alone.
+    """
     groups = list(dict.fromkeys(gateway.group for gateway in lab.gateways))
-    staged = [group for group in groups if group != "holdout"] or groups
-    files = {"campaign": staged, "campaign-holdout": groups[-1:], "campaign-all": groups}
+    staged = [group for group in groups if group not in ("holdout", ROOTS_ONLY)] or groups
+    files: dict[str, list] = {"campaign": staged, "campaign-holdout": groups[-1:], "campaign-all": groups}
+    plain: dict[str, list] = {}
     if lab.devices:
         twins: dict[str, list] = {"module": [], "inbox": []}
         for group, count in Counter(one.group for one in lab.devices if not one.late).items():
             twins["inbox" if group.startswith("inbox") else "module"].append({"group": group, "via": "twin", "expect": count})
-        files |= {"campaign": _in_turn(staged, twins["module"]), "campaign-retire": _in_turn(groups, twins["module"])}
-        files |= {"campaign-inbox": twins["inbox"]}
+        plain = {"campaign-inbox": twins["inbox"]}
+        if lab.filters:
+            plain |= {"campaign-roots": [group for group in groups if group == ROOTS_ONLY] + twins["module"]}
+            plain |= {"campaign-twins": twins["module"]}
+        else:
+            files |= {"campaign": _in_turn(staged, twins["module"]), "campaign-retire": _in_turn(groups, twins["module"])}
+    if lab.filters:
+        write_addresses(lab)
+        files |= {"campaign-fleet": ["fleet"]}
+        write_campaign(
+            lab,
+            lab.state_dir / "campaign-bad.yml",
+            "lab-bad",
+            staged,
+            anchors={"present": [], "absent": []},
+            allowlist=allowlist(lab, "bad"),
+            policy={"confirm_within": 10, "min_sample": 1, "soak": 0},
+        )
     for name, waves in files.items():
         write_campaign(lab, lab.state_dir / f"{name}.yml", "lab", waves)
+    for name, waves in plain.items():
+        write_campaign(lab, lab.state_dir / f"{name}.yml", "lab", waves, allowlist=None)
+
+
+def write_addresses(lab: Lab) -> None:
+    """Address files of the campaign's allowlist. Another hub of the old region answers all the time, so that old addresses can be
+    asked for; the bad new ones are the place where ansible runs, for the set of a filter that drops what it holds."""
+    west = lab.where.hubs[HUB_WEST]
+    files = {"new": {"the hub's new address": lab.new_address}}
+    files |= {"old": {"the hub's old address": lab.old_address, "the hub of the old region": west}}
+    files |= {"bad": {"a typing error": lab.dns_address}}
+    for name, addresses in files.items():
+        known = [{"prefix": f"{address}/32", "source": source} for source, address in addresses.items()]
+        text = yaml.safe_dump({"schema": 1, "prefixes": known}, sort_keys=False)
+        _write(lab.state_dir / f"addresses-{name}.yml", HEADER + text)
+
+
+def allowlist(lab: Lab, new: str = "new") -> dict:
+    """The ``allowlist`` of a campaign for this lab."""
+    files = {"new": str(lab.state_dir / f"addresses-{new}.yml"), "old": str(lab.state_dir / "addresses-old.yml")}
+    if new != "new":
+        del files["old"]
+    return {**files, "private": True, "ports": [443, 8883], "quiet_period": 0}
 
 
 def _in_turn(*sides: list) -> list:
@@ -89,6 +135,7 @@ def write_campaign(lab: Lab, path: Path, name: str, waves: list, **changes) -> N
         "safe_after": {"date": "2024-09-30", "source": "https://learn.microsoft.com/azure/iot-hub/migrate-tls-certificate"},
         "waves": waves,
         "policy": policy,
+        "allowlist": allowlist(lab) if lab.filters else None,
     }
     document.update(changes)
     document = {key: value for key, value in document.items() if value is not None}
@@ -105,6 +152,8 @@ def hosts_of(lab: Lab) -> dict:
     for gateway in lab.gateways:
         group = children.setdefault(gateway.group, {"hosts": {}})
         group["hosts"][gateway.name] = {"ansible_host": gateway.address, "rootwave_device_id": gateway.name}
+        if lab.filters:
+            group["hosts"][gateway.name]["rootwave_allowlist_places"] = filters.places(gateway)
     variables = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(client_key(lab)),

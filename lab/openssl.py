@@ -11,6 +11,7 @@ from .fleet import execute
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 HASHED = "/etc/ssl/certs"
+HANDSHAKE_MOST = "10"  # seconds; a filter that drops would keep it waiting for minutes
 FORMS = (f"-no-CApath -CAfile {BUNDLE}", f"-no-CAfile -CApath {HASHED}")
 CHECKS = [f'printf %s "$pem" | openssl verify -no_check_time {form}' for form in FORMS]
 ANY = f"for pem; do {CHECKS[0]} && exit 0; {CHECKS[1]} && exit 0; done; exit 1"
@@ -28,7 +29,18 @@ def trusts_in_every_form(lab: Lab, host: Gateway | Device, root_pem: str) -> boo
 
 def reaches_hub(lab: Lab, host: Gateway | Device, port: int = 8883) -> bool:
     """A handshake with the hub through the host's hashed directory, name and chain verified."""
-    argv = ["openssl", "s_client", "-connect", f"{HUB}:{port}", "-servername", HUB, "-verify_hostname", HUB]
+    argv = [
+        "timeout",
+        HANDSHAKE_MOST,
+        "openssl",
+        "s_client",
+        "-connect",
+        f"{HUB}:{port}",
+        "-servername",
+        HUB,
+        "-verify_hostname",
+        HUB,
+    ]
     argv += ["-CApath", HASHED, "-no-CAfile", "-verify_return_error", "-brief"]
     return execute(lab, host, argv).returncode == 0
 

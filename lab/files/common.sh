@@ -9,3 +9,4 @@ echo 'Include /etc/lab/sshd.conf' > /etc/ssh/sshd_config.d/lab.conf
 cp "/lab-build/lab-client.service" /etc/systemd/system/
 systemctl enable --quiet lab-client.service
 systemctl mask --quiet systemd-resolved.service systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer
+systemctl disable --quiet firewalld.service ufw.service

@@ -25,6 +25,7 @@ SPEC = {
     "cloud": {"type": "str", "choices": ["public", "usgov", "china"], "default": "public"},
     "endpoints": {"type": "list", "elements": "str", "default": []},
     "host_names": {"type": "list", "elements": "str", "choices": ["classic", "device", "service"], "default": []},
+    "public_endpoints": {"type": "list", "elements": "str", "default": []},
     "private_endpoints": {"type": "list", "elements": "dict", "default": []},
     "extra": {
         "type": "list",
@@ -88,21 +89,19 @@ def found(args):
     """(entries, warnings) of all sources together."""
     tagged, warnings = tags_of(args)
     hosts = address_sources.hosts_of(args["endpoints"], args["host_names"])
+    public_hosts = address_sources.hosts_of(args["public_endpoints"], args["host_names"])
+    answers = answers_for(list(dict.fromkeys(hosts + public_hosts)), args["timeout"])
     today, ipv6 = datetime.datetime.now(datetime.UTC).date().isoformat(), args["ipv6"]
     named = [
         *tagged,
-        *address_sources.of_answers(answers_for(hosts, args["timeout"]), today, ipv6),
+        *address_sources.of_answers({host: answers[host] for host in hosts}, today, ipv6),
         *address_sources.of_private_endpoints(args["private_endpoints"], ipv6),
         *address_sources.of_extra(args["extra"], ipv6),
     ]
-    meant = (prefixes.PRIVATE if args["private"] else prefixes.PUBLIC,)
-    for network, source in named:
-        try:
-            address_file.checked_source(source)  # a tag's name is somebody else's text as well
-            prefixes.must_be_usable(network, meant)
-        except PrefixError as exc:
-            raise PrefixError(f"{source}: {exc}") from exc
-    entries = prefixes.union(named)
+    public = list(address_sources.of_answers({host: answers[host] for host in public_hosts}, today, ipv6))
+    check(named, prefixes.PRIVATE if args["private"] else prefixes.PUBLIC)
+    check(public, prefixes.PUBLIC)
+    entries = prefixes.union(named + public)
     if not entries:
         raise PrefixError("no address was named; an empty allowlist would cut every gateway off")
     if len(entries) > prefixes.MOST:
@@ -111,6 +110,16 @@ def found(args):
     return entries, warnings + [
         f"{one.network} ({one.source}) is in no service tag; are they of its region, and new?" for one in outside
     ]
+
+
+def check(named, meant):
+    """Raises PrefixError for the first (prefix, source) that no allowlist may have, or that is not of the kind that is meant."""
+    for network, source in named:
+        try:
+            address_file.checked_source(source)  # a tag's name is somebody else's text as well
+            prefixes.must_be_usable(network, (meant,))
+        except PrefixError as exc:
+            raise PrefixError(f"{source}: {exc}") from exc
 
 
 def tags_of(args):

@@ -73,7 +73,7 @@ def _diff_of_places(report):
         notes = []
         for change in changes:
             if change["place"] == place:
-                sides.setdefault(change["action"], notes).extend(change["prefixes"] or [PLACE_NOTES.get(change["action"], "")])
+                sides.setdefault(change["action"], notes).extend(_lines_of(change))
         header = "allowlist {0}".format(place)
         diffs.append(
             {
@@ -84,6 +84,15 @@ def _diff_of_places(report):
             }
         )
     return diffs
+
+
+def _lines_of(change):
+    """Of what is taken out each prefix with the packets that it has seen."""
+    seen = change.get("packets")
+    if not seen:
+        return change["prefixes"] or [PLACE_NOTES.get(change["action"], "")]
+    words = ["no counter" if packets is None else "{0} packets since stage".format(packets) for packets in seen]
+    return ["{0}  {1}".format(*line) for line in zip(change["prefixes"], words)]
 
 
 __all__ = ("SHARED_SPEC", "diff_of", "failure", "finish")

@@ -65,10 +65,17 @@ options:
     default: []
   host_names:
     description:
-      - Resolve these names of each hub of O(endpoints). Without one, the names as they are given.
+      - Resolve these names of each hub of O(endpoints) and O(public_endpoints). Without one, the names as they are given.
     type: list
     elements: str
     choices: [classic, device, service]
+    default: []
+  public_endpoints:
+    description:
+      - As O(endpoints), for names whose addresses are public in any case. So DPS may stay public beside a hub that is reached at
+        its private endpoint, in one file (O(private=true)).
+    type: list
+    elements: str
     default: []
   private_endpoints:
     description:
@@ -95,8 +102,9 @@ options:
         required: true
   private:
     description:
-      - Private addresses are meant (RFC 1918, 6598, 4193) and public ones are refused. V(false) is the other way round. So a name
-        that resolves differently inside and outside of a network cannot be taken for the other one.
+      - Private addresses are meant (RFC 1918, 6598, 4193) and public ones are refused, but for those of O(public_endpoints).
+        V(false) is the other way round. So a name that resolves differently inside and outside of a network cannot be taken for
+        the other one.
     type: bool
     default: false
   ipv6:
@@ -135,6 +143,7 @@ EXAMPLES = r"""
   rootwave.iot.hub_addresses:
     path: campaigns/addresses-private.yml
     private_endpoints: "{{ azure.hubs | map(attribute='private_endpoints', default=[]) | flatten }}"
+    public_endpoints: [global.azure-devices-provisioning.net]
     private: true
 """
 

@@ -4,7 +4,8 @@
 
 Each pair starts from new gateways: the baseline's first and second run, then, on new gateways again, ours. SSH connections are
 warm for every timed second run and cold for every timed first run. Ping and our second run are short, so they take turns a few
-times and the median of each counts. The hub's side (hub.py, orders.py) is measured against the time that the hub's quota allows,
+times and the median of each counts. Allowlists (firewall.py) have a lab of their own. The hub's side (hub.py, orders.py) is
+measured against the time that the hub's quota allows,
 an idle agent (agent.py) against what a device can spare.
 """
 
@@ -27,6 +28,7 @@ from lab import commands, config, fleet, hub_client, images, inventory, openssl,
 from lab.tools import say
 
 from . import agent as agent_bench
+from . import firewall as firewall_bench
 from . import hub as hub_bench
 from . import orders as orders_bench
 
@@ -144,8 +146,10 @@ def main() -> int:
                 pairs.append(bench.pair())
         finally:
             commands.down("bench", Path(folder) / "inventory")
+    say("allowlists")
+    firewall = firewall_bench.figures(GATEWAYS)
     say("the hub's side")
-    figures = {"hub": hub_bench.figures(), "orders": orders_bench.figures(), "agent": agent_bench.figures()}
+    figures = {"firewall": firewall, "hub": hub_bench.figures(), "orders": orders_bench.figures(), "agent": agent_bench.figures()}
     ratios = {key: summed_up([pair[key] for pair in pairs]) for key in pairs[0]}
     artifacts = config.ROOT / "artifacts"
     artifacts.mkdir(exist_ok=True)

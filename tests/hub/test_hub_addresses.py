@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
+from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign_file import CampaignError
 
 from tests.hub.ansible_run import PLAYBOOK, module, run
 from tests.unit.plugins.plugin_utils.azure_tags import DOCUMENT
@@ -79,6 +81,24 @@ def test_private_endpoints(addresses):
     rows = [{"name": "pe-1", "addresses": ["10.1.0.4"]}]
     assert addresses(private_endpoints=rows, private=True).result["added"] == ["10.1.0.4/32"]
     assert "10.1.0.4/32 is private" in addresses(private_endpoints=rows).result["msg"]
+
+
+def test_a_public_dps_beside_a_private_hub(addresses, tmp_path):
+    """Each name is held to what is meant of it. A number resolves to itself: 0x14010203 to 20.1.2.3, 0x0a010004 to 10.1.0.4."""
+    rows = [{"name": "pe-1", "addresses": ["10.1.0.4"]}]
+    both = {"private_endpoints": rows, "private": True}
+    taken = addresses(public_endpoints=["0x14010203"], **both)
+    assert taken.result["added"] == ["10.1.0.4/32", "20.1.2.3/32"], taken.output
+    assert "20.1.2.3/32 is public" in addresses(endpoints=["0x14010203"], **both).result["msg"]
+    assert "10.1.0.4/32 is private" in addresses(public_endpoints=["0x0a010004"], **both).result["msg"]
+    assert "20.1.2.3/32 is public" in addresses(endpoints=["0x14010203"], public_endpoints=["0x14010203"], **both).result["msg"]
+    files = {"new": "addresses-new.yml", "private": True}
+    (tmp_path / "campaign.yml").write_text(yaml.safe_dump({**CAMPAIGN, "allowlist": files}))
+    asked = load(str(tmp_path / "campaign.yml"))["allowlist"]
+    assert [one["prefix"] for one in asked["new"]] == taken.result["added"]
+    with pytest.raises(CampaignError, match="is private"):
+        (tmp_path / "campaign.yml").write_text(yaml.safe_dump({**CAMPAIGN, "allowlist": {**files, "private": False}}))
+        load(str(tmp_path / "campaign.yml"))
 
 
 @pytest.mark.parametrize(

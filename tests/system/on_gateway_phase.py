@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs on a gateway: one phase of a campaign by the core itself, or the end of its pending change. Prints the report.
 
-Arguments: a folder with the core. Standard input: {"document": {...}, "dry_run", "kill_at"} or {"commit": id, "state"}.
+Argument: a folder with the core. Standard input: {"document": {...}, "dry_run", "kill_at", "hold_at"} or {"commit": id, "state"}.
+A run that is held waits for somebody to write into /core/go.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ def main():
     def on_step(name):
         if name == asked.get("kill_at"):
             os.kill(os.getpid(), signal.SIGKILL)
+        if name == asked.get("hold_at"):
+            os.mkfifo("/core/go")
+            with open("/core/go") as gate:
+                gate.read()
 
     try:
         if "commit" in asked:

@@ -9,31 +9,21 @@ import os
 import pytest
 import yaml
 
-from lab import commands, config
-from tests.system.allowlist_site import CHAIN, SET, Site
+from tests.system.allowlist_site import CHAIN, EACH, SAMPLE, SET, Site, trio
 from tests.system.fleet import wait_until
 
 NAME = "nft" + os.environ.get("PYTEST_XDIST_WORKER", "")
-EACH = ["gw-01", "gw-02", "gw-03"]  # Debian 11, 12, 13
 WAYS = {"named_set": SET, "managed_chain": CHAIN}
 
 
 @pytest.fixture(scope="module")
 def small_lab(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inventory")
-    if config.load(NAME) is not None:
-        commands.down(NAME, folder)
-    yield commands.up(NAME, {"trio": 3}, folder)
-    commands.down(NAME, folder)
+    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
 
 
 @pytest.fixture
 def site(small_lab, tmp_path):
-    fresh = Site(small_lab, tmp_path)
-    fresh.hub_as_new()
-    fresh.renew()
-    fresh.both_addresses()
-    return fresh
+    return Site(small_lab, tmp_path).fresh()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -191,6 +181,32 @@ def test_killed_at_a_step(site, way, step):
     assert site.reaches("gw-02", site.lab.new_address)
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["the same phase", "another campaign"])
+def test_two_runs_at_once(site, same):
+    """The second waits for the lock. Then the first one's change is pending: the same phase is that one, another is refused."""
+    name, new, other = "gw-02", site.lab.new_address, "198.51.100.77"
+    site.filter(name)
+    before = site.rules(name)
+    first = site.start(name, document=site.document("stage", [SET]), hold_at="armed")
+    wait_until(lambda: site.execute(name, "test", "-p", "/core/go").returncode == 0, "the first run's stop")
+    document = site.document("stage", [SET], **({} if same else {"new": [new, other], "campaign": "other", "digest": "e" * 64}))
+    second = site.start(name, document=document)
+    opened = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /var/lib/rootwave/lock"
+    wait_until(lambda: int(site.execute(name, "sh", "-c", opened).stdout) == 2, "the second run at the lock")
+    assert not first.done() and not second.done() and site.rules(name) == before
+    site.execute(name, "sh", "-c", "echo > /core/go")
+    report, late = first.result(60), second.result(60)
+    assert report["outcome"] == "pending", report
+    if same:
+        assert (late["outcome"], late["pending"], late["changed"]) == ("pending", report["pending"], False), late
+    else:
+        assert late["outcome"] == "failed" and "waits for its commit" in late["error"], late
+    assert site.execute(name, "ls", "/var/lib/rootwave/pending").stdout.decode().split() == [report["pending"]]
+    assert (new in site.rules(name), other in site.rules(name)) == (True, False)
+    assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert site.rules(name) == before
+
+
 def test_disk_full_while_persisting(site):
     site.filter("gw-03")
     # that dd fails is the proof that the file system is full
@@ -243,7 +259,7 @@ def test_an_endpoint_that_stays_unreachable_reverts_at_once(site):
 
 
 @pytest.mark.parametrize("count", [510, 2000])
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_many_prefixes_in_one_transaction(site, name, count):
     new = [f"20.{number // 250}.{number % 250}.0/25" for number in range(count - 1)] + [site.lab.new_address]
     site.filter(name)

@@ -8,10 +8,12 @@ import json
 
 import pytest
 
-from lab import commands, config
+from lab import commands, config, count, fleet, hub_client, images
+from lab.hub_config import HUB_WEST
 from lab.tools import LabError, run
 
 NAME = "promise"
+FILTERED = "promise-filters"
 
 
 def made(label) -> dict[str, set[str]]:
@@ -44,3 +46,30 @@ def test_up_twice_and_down(lab, tmp_path):
     assert not config.state_dir_of(NAME).exists()
     assert not list((tmp_path / "inventory").rglob("hosts*"))
     assert made(other) == neighbour
+
+
+def test_gateways_behind_a_filter(tmp_path):
+    """They reach the hub where it is and nothing else, also after a reboot and when made anew; one of them out of a container."""
+    if config.load(FILTERED) is not None:
+        commands.down(FILTERED, tmp_path)
+    lab = commands.up(FILTERED, {"trio": 3}, tmp_path, kind="nftables")
+    try:
+        boxed = lab.gateways[2]
+        sessions = ["ss", "-Htn", "dport", "=", ":8883"]
+        asked = [(sessions, False), (["ip", "netns", "exec", "box", *sessions], True)]
+        for again in (lambda: None, lambda: run(["podman", "restart", "--time", "0", lab.container(boxed)]), lambda: renew(lab)):
+            again()
+            assert hub_client.wait_connected(lab, 3, 60)
+            fleet.wait_ready(lab, boxed)
+            assert count.let_out(lab, lab.old_address) == {one.name for one in lab.gateways}
+            assert count.let_out(lab, lab.where.hubs[HUB_WEST]) == set()
+            for argv, there in asked:
+                assert bool(fleet.execute(lab, boxed, argv).stdout) == there, argv
+        hub_client.cutover(lab)
+        assert count.let_out(lab, lab.new_address) == set()
+    finally:
+        commands.down(FILTERED, tmp_path)
+
+
+def renew(lab):
+    fleet.renew(lab, lab.gateways, images.choose_runtime(images.base_image("trixie")))

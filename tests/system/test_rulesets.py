@@ -7,6 +7,7 @@ ROOTWAVE_RULESETS says how many for each; the seed is fixed, ROOTWAVE_SEED chang
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -55,3 +56,58 @@ def test_a_container_behind_the_forward_path(suite):
         "after": "connected",
         "reverted": "",
     }
+
+
+@functools.cache
+def proved(suite):
+    script = "/project/tests/system/on_gateway_proof.py"
+    done = in_namespace(suite, "python3", script, CORE, rights="--privileged")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("suite", [suite for suite, _version in SUITES])
+def test_proofs_from_within_a_container(suite):
+    """Its session goes by the forward path. Where that is shut for the new address, stage reverts, retire and commit refuse."""
+    found = proved(suite)
+    shut, seen = found["staged shut"], found["containers"]
+    assert (shut["connected"], shut["staged"]["outcome"], shut["restored"]) == ("connected", "reverted", True), shut
+    assert "inside container" in shut["staged"]["error"], shut["staged"]["error"]
+    assert (seen["staged"]["outcome"], seen["committed"]) == ("pending", "done"), seen["staged"]
+    assert any("inside container" in probe["trust"] and probe["stage"] == "ok" for probe in seen["staged"]["probes"])
+    refused = [one for one in seen["retire, path shut"]["blockers"] if "inside container" in one["detail"]]
+    assert [one["id"] for one in refused] == ["endpoint-tcp"], seen["retire, path shut"]
+    assert seen["reconnected"] == "connected"
+    assert seen["retire, path open"]["outcome"] == "pending", seen["retire, path open"]
+    assert seen["commit, path shut"].startswith("not committed: hub.example:8883"), seen["commit, path shut"]
+    assert (seen["only that rule"], seen["commit, path open"]) == (True, "done")
+
+
+@pytest.mark.parametrize("suite", [suite for suite, _version in SUITES])
+def test_quiet_begins_anew_with_the_counters(suite):
+    """The kernel counts from nought after the ruleset is loaded again, which looks like no traffic at all."""
+    found = proved(suite)["containers"]["watched"]
+    assert found["as before"][:3] == ["done", [], True], found
+    assert found["loaded again"][:3] == ["done", [], False], found
+
+
+def test_what_was_taken_out_tells_its_packets():
+    """The container's old session went by the forward place alone."""
+    plan = proved("bookworm")["containers"]["retire, path open"]["plan"]
+    taken = {one["place"]: (one["prefixes"], one["packets"]) for one in plan if one["action"] == "take-out"}
+    assert set(taken) == {"output: inet filter @hubs", "forward: inet filter @forwarded"}
+    assert all(prefixes == ["20.5.0.1/32"] and isinstance(packets[0], int) for prefixes, packets in taken.values()), taken
+
+
+@pytest.mark.parametrize("suite", [suite for suite, _version in SUITES])
+def test_what_certificate_checking_needs_is_told_when_shut(suite):
+    """DigiCert's hosts answer in the next namespace; Microsoft's have no name here, which is no filter's doing."""
+    seen = proved(suite)["checking"]
+    found = {name: {one["id"]: one for one in seen[name]["findings"]} for name in ("shut", "open")}
+    shut, opened = ({one for one in found[name] if one.startswith("checking-blocked")} for name in found)
+    assert shut == {f"checking-blocked:{name}.digicert.com" for name in ("cacerts", "crl3", "crl4", "ocsp")}, shut
+    assert opened == set(), opened
+    assert all(name in found["open"]["checking-unresolved"]["detail"] for name in seen["unresolved"])
+    assert not seen["shut"]["blockers"], seen["shut"]["blockers"]
+    (told,) = [one for one in seen["proxied"]["findings"] if one["id"].startswith("checking")]
+    assert told["id"] == "checking-not-tried" and "crl3.digicert.com" in told["detail"]

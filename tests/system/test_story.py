@@ -37,7 +37,23 @@ PROMISED = {
     "devices_baltimore_trusted_after": 0,
     "tampered_refused": 1,
     "tampered_root_trusted": 0,
+    "filtered": 12,
+    "unfiltered": 2,
+    "filtered_reconnected": 11,
+    "roots_only": 1,
+    "roots_only_stranded": 1,
+    "roots_only_recovered": 1,
+    "ssh_cut": 1,
+    "ssh_back": 1,
+    "rulesets_changed": 0,
+    "old_let_out_first_day": 0,
+    "unfiltered_first_day": 2,
+    "old_let_out_staged": 11,
+    "unfiltered_staged": 2,
+    "old_let_out_retired": 0,
+    "unfiltered_retired": 2,
 }
+FIREWALLS = ("filtered", "unfiltered", "roots_only", "ssh_", "rulesets_", "old_")
 
 
 def test_demo(tmp_path):
@@ -50,6 +66,9 @@ def test_demo(tmp_path):
         summary = json.loads((artifacts / "summary.json").read_text())
         assert {key: summary[key] for key in summary if key != "seconds"} == PROMISED
         assert "12 of 12 staged gateways and 39 of 39 devices reconnected after cutover, 0 and 0 stranded" in done.stdout
+        assert (
+            "gate: fail: 1 total" in said and "applied, but not confirmed, so it reverts by itself" in said
+        )  # the bad allowlist
         assert "dev-01 answers: refused: unsigned" in said  # the tampered campaign, on stage
         last = [line for line in said.splitlines() if line.startswith("dev-40 answers about")]
         assert [line.split()[3:5] for line in last] == [["stage:", "proved"], ["retire:", "proved"]]
@@ -78,6 +97,10 @@ def test_who_is_stranded_is_counted():
     plan, everybody = plan_of_three_and_three()
     awake, staged = everybody - plan.late, everybody - plan.late - plan.holdouts
     tampered = {"tampered_refused": 1, "tampered_root_trusted": 0}
+    # two of the three filter, as in the real story all but two
+    tampered |= {key: count for key, count in PROMISED.items() if key.startswith(FIREWALLS)}
+    tampered |= {"filtered": 2, "filtered_reconnected": 1, "old_let_out_staged": 1}
+    tampered |= {key: 1 for key in tampered if key.startswith("unfiltered")}
     good = {"before": awake, "moved": staged, "rescued": awake, "end": everybody, "after": set()}
     assert demo.as_promised({**plan.summary(**good), **tampered})
     for name in sorted(plan.ordered | plan.staged):

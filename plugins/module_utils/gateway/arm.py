@@ -24,6 +24,7 @@ BOOT_UNIT = """\
 Description=Rootwave: revert trust change {identity} that was not committed before the reboot
 # what loads a ruleset at boot loads ours too; taking it back before that would leave it in the kernel
 After=local-fs.target nftables.service netfilter-persistent.service firewalld.service ufw.service
+After=ipset.service iptables.service ip6tables.service
 ConditionPathExists={folder}
 StartLimitIntervalSec=0
 

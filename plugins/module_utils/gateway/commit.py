@@ -71,6 +71,11 @@ def _end(host, change, state, lock):
         left_alone = change.revert(lock)
         journal.note_revert(host.state_dir, change)
         return left_alone
+    within = change.document.get("within")
+    if within:
+        from . import containers
+
+        containers.check_again(host, within)
     change.commit()
     last = report.load(host.state_dir, host.clock())
     if last is not None and last.get("pending") == change.id:

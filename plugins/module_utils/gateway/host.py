@@ -50,6 +50,19 @@ class Host(abc.ABC):
 
         return sessions.of_containers()
 
+    def containers(self):
+        """Containers with live sessions."""
+        from . import sessions
+
+        return sessions.containers()
+
+    def prove_within(self, namespace, function, timeout):
+        """As prove(), inside a container's network namespace; an empty list where that container has ended."""
+        from . import sessions
+
+        path = sessions.path_of(namespace)
+        return unprivileged.as_nobody(function, timeout, path) if path else []
+
     @abc.abstractmethod
     def findings(self, desired, observed):
         """Findings of this gateway, a list."""

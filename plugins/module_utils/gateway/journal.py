@@ -5,7 +5,8 @@
 Everything that affects a change's state is in this file. A change is a folder
 ``/var/lib/rootwave/pending/<id>/`` with ``change.json`` (edits, refresh steps, switches; never rewritten), ``state`` and
 a copy of the few core files that can revert it: ``python3 -I <folder>`` runs this file's ``main``, from a
-timer, at boot, or by hand. A change that ended is moved to ``history/``, where phase revert finds it.
+timer, at boot, or by hand. A change that ended is moved to ``history/``, where phase revert finds it. ``sum``, the SHA-256 of
+``change.json``, tells a damaged one.
 
     armed -> applying -> proving -> committed        trust-only changes
                             \\-> pending -> committed  changes that wait for gateway_commit
@@ -14,6 +15,8 @@ timer, at boot, or by hand. A change that ended is moved to ``history/``, where 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import sys
@@ -39,26 +42,71 @@ TRANSITIONS = {
 
 
 class Change:
-    """One change on disk. ``folder`` is where it lives now; all methods need the gateway's lock."""
+    """One change on disk. ``folder`` is where it lives now; all methods need the gateway's lock.
+
+    What is damaged raises RevertFailed when it is asked for: an unreadable change is not one that has nothing to take back.
+    """
 
     def __init__(self, folder):
         self.folder = folder
         self.id = os.path.basename(folder)
-        self.document = files.read_json(os.path.join(folder, "change.json")) or {}
-        self.edits = [edits.Edit(**edit) for edit in self.document.get("edits", ())]
-        self.refreshes = [edits.Refresh(**step) for step in self.document.get("refreshes", ())]
-        self.switches = self.document.get("switches", ())
+        self._document = None
+
+    @property
+    def document(self):
+        """What create() was given."""
+        if self._document is None:
+            self.check()
+        return self._document
+
+    def check(self):
+        """Read the journal; raises RevertFailed when it is damaged."""
+        data = files.read(self._path("change.json"), files.JSON_LIMIT)
+        known = files.read(self._path("sum"), 64)
+        if data is None or known not in (None, hashlib.sha256(data).hexdigest().encode("ascii")):
+            raise self._damaged("change.json")
+        try:
+            self._document = dict(json.loads(data.decode("utf-8")))
+        except (TypeError, ValueError) as exc:
+            raise self._damaged("change.json") from exc
+
+    @property
+    def edits(self):
+        return [edits.Edit(**edit) for edit in self.document.get("edits", ())]
+
+    @property
+    def refreshes(self):
+        return [edits.Refresh(**step) for step in self.document.get("refreshes", ())]
+
+    @property
+    def switches(self):
+        return self.document.get("switches", ())
 
     @property
     def state(self):
         """The last state that reached the disk; a change whose first state did not is not there yet."""
-        return (files.read_json(os.path.join(self.folder, "state")) or {}).get("state", "armed")
+        path = self._path("state")
+        found = files.read_json(path) if os.path.exists(path) else {"state": "armed"}
+        if not isinstance(found, dict) or found.get("state") not in TRANSITIONS:
+            raise self._damaged("state")
+        return found["state"]
+
+    def _path(self, name):
+        return os.path.join(self.folder, name)
+
+    def _damaged(self, name):
+        return RevertFailed(
+            "{0} of change {1} is damaged, so nobody knows what is to be taken back; nothing was touched and all is kept. Put "
+            "{2} back from a backup, or take back by hand what the change did (the plan of its report lists it) and move the "
+            "folder away; then start again".format(name, self.id, self._path(name)),
+            id=self.id,
+        )
 
     def enter(self, state):
         now = self.state
         if state not in TRANSITIONS.get(now, ()):
             raise TrustError("change {0} is {1} and cannot become {2}".format(self.id, now, state), id=self.id)
-        files.write_json(os.path.join(self.folder, "state"), {"state": state, "at": int(time.time())})
+        files.write_json(self._path("state"), {"state": state, "at": int(time.time())})
 
     def apply(self, lock=None):
         """Take the switches, walk the edits and refresh every store; returns what hooks failed."""
@@ -82,7 +130,7 @@ class Change:
     def revert(self, lock=None):
         """Take the change back and check it; returns the places that somebody else had changed.
 
-        Raises RevertFailed, and stays armed, when a store's tool fails.
+        Raises RevertFailed, and stays armed, when a store's tool fails or the journal is damaged.
         """
         self._release()
         if self.state != "reverting":
@@ -148,7 +196,10 @@ def _prune(history):
     kinds: dict[bool, list[str]] = {True: [], False: []}
     for name in sorted(os.listdir(history)):
         folder = os.path.join(history, name)
-        kinds[Change(folder).state == "committed"].append(folder)
+        try:
+            kinds[Change(folder).state == "committed"].append(folder)
+        except RevertFailed:
+            continue  # damaged, and kept: somebody has to look at it
     for folders in kinds.values():
         for folder in folders[:-HISTORY_KEPT]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -182,7 +233,9 @@ def create(root, identity, document, program):
     for name, text in program.items():
         os.makedirs(os.path.dirname(os.path.join(draft, name)), mode=0o700, exist_ok=True)
         files.write(os.path.join(draft, name), text.encode("utf-8"), mode=0o600)
-    files.write_json(os.path.join(draft, "change.json"), document)
+    data = files.json_bytes(document)
+    files.write(os.path.join(draft, "change.json"), data, mode=0o600)
+    files.write(os.path.join(draft, "sum"), hashlib.sha256(data).hexdigest().encode("ascii"), mode=0o600)
     files.write_json(os.path.join(draft, "state"), {"state": "armed", "at": int(time.time())})
     os.rename(draft, folder)
     files.sync_folder(pending)
@@ -217,6 +270,7 @@ def recover(change, lock=None):
     if state in ("committed", "reverted"):
         change.finish()
         return state
+    change.check()
     if state == "armed":
         change.abandon()
     else:

@@ -171,6 +171,11 @@ def _rehearse(host, desired, now, observed, work, result):
     blockers = list(work.blockers)
     thorough = any(change.action == "remove" for change in work.plan.changes)
     proofs = rehearse(host, desired, now, observed, work, OFFERS if thorough else OFFERS[:1])
+    if work.switches and desired.phase == "retire":  # a stage opens the way first, so it is proved after apply
+        from . import containers
+
+        held = containers.holding(host, desired.allowlist)
+        proofs += containers.proofs_within(host, desired.endpoints, desired.timeouts, held, now)
     result["probes"] = [proof.as_dict() for proof in proofs]
     blockers += _unproved(desired.endpoints, proofs, work)
     if thorough:

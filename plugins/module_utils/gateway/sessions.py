@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import os
+import re
 import socket
 import ssl
 import sys
@@ -44,6 +45,14 @@ class Session(NamedTuple):
     port: int
 
 
+class Container(NamedTuple):
+    """A network namespace that is not the gateway's own; ``name`` is for humans."""
+
+    namespace: str
+    name: str
+    sessions: tuple
+
+
 def live_sessions(proc="/proc", ports=HUB_PORTS, but=()):
     """A sorted list of distinct Sessions to any of these ports, those that end on this gateway itself left out.
 
@@ -63,11 +72,25 @@ def peers(proc="/proc"):
     return {session.address for pid in _one_process_per_namespace(proc).values() for session in _established(proc, pid)}
 
 
+def containers(proc="/proc"):
+    """A list of Containers, the other network namespaces that have sessions: what they send is forwarded by this gateway."""
+    own, found = os.readlink(os.path.join(proc, "self", "ns", "net")), []
+    for link, pid in sorted(_one_process_per_namespace(proc).items()):
+        established = () if link == own else _established(proc, pid)
+        if established:
+            found.append(Container(link, _name(proc, pid, link), tuple(sorted(established))))
+    return found
+
+
 def of_containers(proc="/proc"):
-    """A sorted list of distinct Sessions of the other network namespaces: what they send is forwarded by this gateway."""
-    own = os.readlink(os.path.join(proc, "self", "ns", "net"))
-    namespaces = _one_process_per_namespace(proc)
-    return sorted({session for link, pid in namespaces.items() if link != own for session in _established(proc, pid)})
+    """A sorted list of distinct Sessions of containers."""
+    return sorted({session for container in containers(proc) for session in container.sessions})
+
+
+def path_of(namespace, proc="/proc"):
+    """The file that leads into a network namespace, or None where no process is in it any more."""
+    pid = _one_process_per_namespace(proc).get(namespace)
+    return pid and os.path.join(proc, pid, "ns", "net")
 
 
 def sockets_of(pid, proc="/proc"):
@@ -121,6 +144,14 @@ def _one_process_per_namespace(proc):
     return seen
 
 
+def _name(proc, pid, namespace):
+    """The id that Docker, podman and CRI put into a control group's name, if there is one, and a program in there."""
+    group = re.search(rb"[0-9a-f]{64}", files.read(os.path.join(proc, pid, "cgroup"), 16 * 1024) or b"")
+    program = (files.read(os.path.join(proc, pid, "comm"), 64) or b"").decode("utf-8", "replace").strip()
+    what = "container {0}".format(group.group()[:12].decode("ascii")) if group else "container"
+    return "{0} ({1}, {2})".format(what, namespace, program)
+
+
 def _established(proc, pid):
     """The far ends of a namespace's sessions, those left out that end in it."""
     rows = list(_ends(proc, pid))
@@ -157,4 +188,15 @@ def _address(text, family):
     return socket.inet_ntop(family, raw)
 
 
-__all__ = ("Session", "is_hub_like", "live_sessions", "of_containers", "peers", "sockets_of", "unlisted")
+__all__ = (
+    "Container",
+    "Session",
+    "containers",
+    "is_hub_like",
+    "live_sessions",
+    "of_containers",
+    "path_of",
+    "peers",
+    "sockets_of",
+    "unlisted",
+)

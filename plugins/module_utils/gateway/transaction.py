@@ -21,7 +21,8 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
 
     Raises TrustError when the revert cannot be armed (nothing was touched) or failed (it stays armed).
     """
-    change = _arm(host, desired, observed, work)
+    within = _within(host, desired, work)
+    change = _arm(host, desired, observed, work, within)
     on_step("armed")
     try:
         result["notes"] += change.apply(lock)
@@ -34,6 +35,10 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
             allowlists.check(work)
         change.enter("proving")
         proofs = prove(host, desired, now)
+        if within:
+            from . import containers
+
+            proofs += containers.proofs_again(host, within, now)
         result["probes"] += [proof.as_dict() for proof in proofs]
         blockers = interlock.endpoints(desired.endpoints, proofs)
         if blockers:
@@ -67,7 +72,16 @@ def settle(result, host):
         result["notes"].append("{0} cannot point to the report: {1}".format(host.fact, exc.strerror))
 
 
-def _arm(host, desired, observed, work):
+def _within(host, desired, work):
+    """What to prove from within the containers that a change of the ruleset may cut off, as they are before it; or None."""
+    if not work.switches:
+        return None
+    from . import containers
+
+    return containers.as_document(desired, containers.holding(host, desired.allowlist))
+
+
+def _arm(host, desired, observed, work, within):
     """Journal the change and arm its revert, or leave nothing behind."""
     identity = journal.next_identity(host.state_dir, host.clock())
     future, bundle = set(work.future), set(observed.bundle)
@@ -89,7 +103,8 @@ def _arm(host, desired, observed, work):
         "edits": [edit.as_dict() for edit in work.edits],
         "refreshes": [step.as_dict() for step in work.refreshes],
         "switches": [switch.as_dict() for switch in work.switches],
-        "loads": work.loads,
+        "loads": list(work.loads),
+        "within": within,
         "reserves": _reserves(host, work),
     }
     try:
@@ -110,6 +125,8 @@ def _reserves(host, work):
     size = 3 * (os.path.getsize(bundle) if os.path.exists(bundle) else 0) + 256 * 1024
     folders: dict[int, str] = {}
     persisted = [os.path.dirname(edit.path) for edit in work.edits] if work.loads else []
+    # a tool that writes what boots loads itself has no edits; /etc may be read-only around a folder that is not
+    persisted += [folder for _kind, path in work.loads for folder in [os.path.dirname(path)] if os.access(folder, os.W_OK)]
     for folder in [os.path.dirname(bundle), host.state_dir, *persisted]:
         folders.setdefault(os.stat(folder).st_dev, folder)
     return [[os.path.join(folder, ".rootwave-reserve"), size] for folder in folders.values()]
@@ -120,9 +137,10 @@ def _program(switches=()):
     sources = {"__main__.py": MAIN, "gateway/__init__.py": ""}
     modules: tuple[Any, ...] = PROGRAM  # their loader may be AnsiballZ's zip importer or a file loader
     if switches:
-        from .allowlists import document, nft, prefixes, switch
+        from .allowlists import document, prefixes, state, switch
 
-        modules += (document, nft, prefixes, switch)
+        tools = [switch.tool_of(kind) for kind in sorted({one.kind for one in switches})]
+        modules += (document, prefixes, state, switch, *tools, *(module for tool in tools for module in tool.NEEDS))
         sources["gateway/allowlists/__init__.py"] = ""
     for module in modules:
         name = module.__name__.rpartition("gateway.")[2]

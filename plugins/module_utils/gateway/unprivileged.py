@@ -13,12 +13,14 @@ import sys
 from .errors import ProofFailed
 
 NOBODY = "nobody"
+CLONE_NEWNET = 0x40000000  # setns(2); Python has os.setns since 3.12 only
 
 
-def as_nobody(function, timeout):
+def as_nobody(function, timeout, namespace=None):
     """What ``function()`` returns (a JSON-safe value), computed in a child process without privileges.
 
-    Raises ProofFailed when the child dies or does not answer within ``timeout`` seconds.
+    ``namespace`` is the file of a network namespace that the child enters first. Raises ProofFailed when the child dies or does
+    not answer within ``timeout`` seconds.
     """
     try:
         account = pwd.getpwnam(NOBODY)
@@ -27,7 +29,7 @@ def as_nobody(function, timeout):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _be_child(account, function, writer, timeout)
+        _be_child(account, function, writer, timeout, namespace)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         answer = stream.read()
@@ -37,12 +39,14 @@ def as_nobody(function, timeout):
     return json.loads(answer.decode("utf-8"))
 
 
-def _be_child(account, function, writer, timeout):
+def _be_child(account, function, writer, timeout, namespace):
     """Never returns: the child must not run its parent's clean-up handlers."""
     code = 1
     try:
         signal.alarm(int(timeout) + 1)  # the default action of SIGALRM ends the child
         os.chdir("/")
+        if namespace:
+            _enter(namespace)
         os.setgroups([])
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
@@ -53,6 +57,16 @@ def _be_child(account, function, writer, timeout):
         sys.stderr.write("rootwave: proof as {0}: {1}\n".format(NOBODY, exc))
     finally:
         os._exit(code)
+
+
+def _enter(path):
+    import ctypes  # slow, and only needed here
+
+    descriptor = os.open(path, os.O_RDONLY)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "cannot enter the network namespace", path)
+    os.close(descriptor)
 
 
 __all__ = ("as_nobody",)

@@ -29,7 +29,7 @@ class Work(NamedTuple):
     undoes: str = ""
     switches: tuple = ()
     opens: tuple = ()
-    loads: str = ""
+    loads: tuple = ()  # [backend, path]
 
 
 def work_for(host, desired, observed, firewall=None):
@@ -79,7 +79,7 @@ def _revert(host, desired, observed):
     edits = tuple(edit.inverted() for edit in reversed(last.edits))
     refreshes = tuple(step.inverted()._replace(expect=tuple(sorted(future))) for step in last.refreshes)
     blockers = () if last is left[-1] else (_later(left[-1], desired.undo),)
-    return Work(plan, edits, refreshes, future, blockers + against, last.id, switches, (), last.document.get("loads", ""))
+    return Work(plan, edits, refreshes, future, blockers + against, last.id, switches, (), tuple(last.document.get("loads", ())))
 
 
 def _switched_back(last):

@@ -76,6 +76,9 @@ def test_it_holds_what_it_must_and_nothing_else(package):
         assert {info.date_time for info in archive.infolist()} == {build.MOMENT}
         assert archive.read("gateway/reconcile.py") == (build.CORE / "reconcile.py").read_bytes()
     core = {f"gateway/{path.relative_to(build.CORE)}" for path in build.CORE.rglob("*.py")}
+    firewalls = {"firewall_cmd", "firewalld", "firewalld_files", "ipset_text", "ipsets", "iptables", "iptables_files"}
+    firewalls |= {"iptables_text", "own", "ufw", "ufw_files", "ufw_rules"}
+    core -= {f"gateway/allowlists/{name}.py" for name in firewalls}
     agent = {f"agent/{path.name}" for path in build.HERE.glob("*.py")} - {f"agent/{name}" for name in build.NOT_PACKED}
     paho = {name for name in names if name.startswith("paho/")}
     assert set(names) == core | agent | paho | {"__main__.py", "typing_extensions.py"}
@@ -179,3 +182,19 @@ def test_one_front_end_is_installed(tmp_path, signed, text):
         (tmp_path / "agent.json").write_text(document)
         subprocess.run([*argv, tmp_path / "keys.json", tmp_path / "agent.json"], check=True, capture_output=True)
         assert sorted(path.name for path in wants.iterdir()) == units
+
+
+def test_a_firewall_that_is_not_packed_is_named(package):
+    """The agent could not change it anyway: its sandbox has no right to."""
+    script = """if True:
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        from gateway import allowlists
+        from gateway.allowlists.document import from_document
+        allowlists.detection.missing_tool = list
+        class Desired:
+            allowlist = from_document({"new": [], "places": [{"path": "output", "backend": sys.argv[2], "way": "managed_rules"}]})
+        print([one.id for one in allowlists.Firewall(None, Desired).blockers])
+    """
+    done = subprocess.run([sys.executable, "-I", "-c", script, package, "ufw"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['allowlist-tool']"

@@ -2,18 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which addresses a gateway's own ruleset lets through, where a campaign has an allowlist; imported only then (ADR 13).
 
-Observe, plan and judge; what carries a plan out is switch.py, which the revert program has too. The table of backends is
-explicit: Ansible ships to a gateway only what an import names.
+Observe, plan and judge; what carries a plan out is switch.py, which the revert program has too.
 """
 
 from __future__ import annotations
 
 from ..errors import ApplyFailed
 from ..model import Blocker, Finding, PlaceChange
-from . import nftables, persistence, prefixes, switch, traffic, wanted
+from . import detection, prefixes, state, switch, traffic, wanted
+from .backends import backend_of
 from .document import place_of
 
-BACKENDS = {"nftables": nftables}
 HUBS = ("hub", "dps")  # roles of the endpoints that the addresses are about
 
 
@@ -24,19 +23,30 @@ class Firewall:
         self.host, self.desired, self.asked = host, desired, desired.allowlist
         self.new = [prefix.interval for prefix in self.asked.new]
         self.old = [prefix.interval for prefix in self.asked.old]
-        self.places = [place for place in self.asked.places if place.backend == nftables.KIND]
-        self.blockers = nftables.missing_tool() if self.asked.places else []
+        self.blockers = detection.missing_tool() if self.asked.places else []
         self.seen: dict = {}
         self.findings: list[Finding] = []
-        if self.places and not self.blockers:
-            self.seen, self.blockers = nftables.look(self.places)
+        if not self.blockers:
+            for kind in sorted({place.backend for place in self.asked.places} - {"none"}):
+                self._look(kind, [place for place in self.asked.places if place.backend == kind])
+
+    def _look(self, kind, places):
+        try:
+            backend = backend_of(kind)
+        except ImportError:  # agent/build.py leaves most of them out
+            message = "an agent's package has no part for {0}, as its sandbox may change no ruleset; reach this gateway over SSH"
+            self.blockers.append(Blocker("allowlist-tool", message.format(kind)))
+            return
+        missing = backend.missing_tool(places)
+        seen, blockers = ({}, missing) if missing else backend.look(places)
+        self.seen.update(seen)
+        self.blockers += blockers
 
     def describe(self):
         """This run's part of a report."""
         return {
             "places": [
-                {"place": place.label, "own": len(state.own()), "others": len(state.others())}
-                for place, (state, _table) in self.seen.items()
+                {"place": place.label, "own": len(now.own()), "others": len(now.others())} for place, now in self.seen.items()
             ]
         }
 
@@ -48,11 +58,11 @@ class Firewall:
         if not any(place.path == "forward" for place in self.asked.places):
             blockers += self._forwarded()
         moves, changes = [], []
-        for place, (state, _table) in self.seen.items():
-            value, made, refused = self._asked_of(place, state)
+        for place, now in self.seen.items():
+            value, made, refused = self._asked_of(place, now)
             blockers += refused
             changes += made
-            moves.append((place, state, value))
+            moves.append((place, now, value))
         if blockers:
             return work._replace(blockers=work.blockers + tuple(blockers))
         return self._carried_out(work, moves, changes)
@@ -88,9 +98,10 @@ class Firewall:
                 ]
         return []
 
-    def _asked_of(self, place, state):
+    def _asked_of(self, place, now):
         """(value that the place is to have, PlaceChanges, Blockers)"""
-        versions = [version for version in (4, 6) if place.set_of(version)]
+        versions = now.versions if place.rules else place.versions
+        admitted, partly = now.admitted(self.asked.ports) if place.rules else ((), ())
         new, old = ([one for one in side if one.version in versions] for side in (self.new, self.old))
         if not new:
             return (
@@ -103,31 +114,45 @@ class Firewall:
                 place.label, versions[0], len(self.new) - len(new)
             )
             self.findings.append(Finding("allowlist-one-version:" + place.label, "info", detail))
-        own = sorted(one.interval for elements in state.elements.values() for one in elements if one.ours)
+        own = sorted(one.interval for elements in now.elements.values() for one in elements if one.ours)
         if self.desired.phase == "stage":
-            plan = wanted.stage(new, old, own, state.others())
+            plan = wanted.stage(new, old, own, now.others(), admitted)
         else:
-            plan = wanted.retire(new, old, own, state.others())
+            plan = wanted.retire(new, old, own, now.others(), admitted, partly)
         blockers = [_overlap(place, *met) for met in plan.overlaps[:1]] + _unstaged(place, plan.missing)
         if plan.foreign:
             self.findings.append(_foreign(place, plan.foreign))
         value = {"prefixes": _texts(sorted(set(own) - set(plan.delete)) + list(plan.add))}
-        if place.way == "managed_chain":
+        if place.way != "named_set":
             # another campaign's prefixes are behind the same rules, so ports only come
-            value["ports"] = sorted({*self.asked.ports, *(state.ports if state.whole else ())})
-        return value, self._changes(place, state, plan, value), blockers
+            value["ports"] = sorted({*self.asked.ports, *(now.ports if now.whole else ())})
+        if place.rules and place.way != "named_set" and not value["prefixes"]:
+            value["ports"] = []  # without a rule there is nothing that has ports
+        return value, self._changes(place, now, plan, value), blockers
 
-    def _changes(self, place, state, plan, value):
+    def _changes(self, place, now, plan, value):
         """What of it belongs in the report's plan."""
         made = []
         if plan.add:
             made.append(PlaceChange(place.label, "admit", tuple(_texts(plan.add)), sources=self._sources(plan.add)))
         if plan.delete:
-            seen = tuple(nftables.counted(state, one) for one in sorted(plan.delete))
-            made.append(PlaceChange(place.label, "take-out", tuple(_texts(plan.delete)), seen, self._sources(plan.delete)))
-        if not made and state.value(place) != value:
+            seen = [(text, self._packets(now, one)) for one in sorted(plan.delete) for text in prefixes.prefixes_of(one)]
+            texts, packets = zip(*seen)
+            made.append(PlaceChange(place.label, "take-out", texts, packets, self._sources(plan.delete)))
+        if not made and now.value(place) != value:
             made.append(PlaceChange(place.label, "repair"))
         return made
+
+    def _packets(self, now, interval):
+        """What an element of a place has seen; None where nothing counts. What was counted before a reboot is known of all
+        places together."""
+        counted = self._counted([now], interval)
+        known = traffic.load(self.host.state_dir) if len(self.seen) == 1 else {}
+        return traffic.total(known.get(" ".join(prefixes.prefixes_of(interval))), counted)
+
+    def _counted(self, states, interval):
+        seen = [state.counted(now.elements, interval) for now in states]
+        return traffic.Counted() if None in seen else traffic.Counted(sum(seen), traffic.counted_by(states))
 
     def _sources(self, intervals):
         cover = prefixes.Cover(intervals)
@@ -135,29 +160,34 @@ class Firewall:
 
     def _carried_out(self, work, moves, changes):
         """The Work with switches and the edits that outlive a reboot; all that can be refused is, before a ruleset is touched."""
-        moved = [(place, state, value) for place, state, value in moves if state.value(place) != value]
-        if not moved and persistence.holds([(place, value) for place, _state, value in moves]):
+        moved = [(place, now, value) for place, now, value in moves if now.value(place) != value]
+        by_kind: dict[str, list] = {place.backend: [] for place, _now, _value in moves}
+        for place, _now, value in moves:
+            by_kind[place.backend].append((place, value))
+        if not moved and all(backend_of(kind).holds(values) for kind, values in by_kind.items()):
             nobody = [place for place in self.asked.places if place.backend == "none"]
-            return work._replace(blockers=work.blockers + tuple(nftables.who_rules(nobody))) if nobody else work
-        found, blockers = persistence.configuration()
-        blockers += nftables.before_change([place for place, _state, _value in moved], self.asked.places, self.seen)
-        steps: list = []
-        if found:
-            edits = [(place, persistence.edit_of(found, place, value)) for place, _state, value in moves]
-            steps = [edit for _place, edit in edits if edit]
-            known = {change.place for change in changes}
-            changes = changes + [PlaceChange(place.label, "keep") for place, edit in edits if edit and place.label not in known]
-            blockers += persistence.rehearse(found, steps) if steps else []
-        blockers += nftables.rehearse(moved)
-        switches = [switch.Switch(nftables.KIND, place.as_dict(), state.value(place), value) for place, state, value in moved]
+            return work._replace(blockers=work.blockers + tuple(detection.who_rules(nobody))) if nobody else work
+        blockers, steps, loads = detection.who_rules(self.asked.places), [], []
+        for kind, values in by_kind.items():
+            backend = backend_of(kind)
+            here = [one for one in moved if one[0].backend == kind]
+            blockers += backend.before_change(self.seen, [place for place, _now, _value in here])
+            lasting = backend.lasting(values)
+            blockers += [*lasting.blockers, *backend.rehearse(here)]
+            steps += lasting.edits
+            loads += [[kind, lasting.loads]] if lasting.loads else []
+        known = {change.place for change in changes}
+        kept = dict.fromkeys(place.label for place, _edit in steps if place.label not in known)
+        changes = changes + [PlaceChange(label, "keep") for label in kept]
+        switches = [switch.Switch(place.backend, place.as_dict(), now.value(place), value) for place, now, value in moved]
         opened = [prefixes.parse(text) for change in changes if change.action == "admit" for text in change.prefixes]
         return work._replace(
             plan=work.plan._replace(places=tuple(changes)),
-            edits=tuple(steps) + work.edits,
+            edits=tuple(edit for _place, edit in steps) + work.edits,
             blockers=work.blockers + tuple(dict.fromkeys(blockers)),
             switches=tuple(switches),
             opens=tuple(prefixes.union(opened)),
-            loads=found.path if found and steps else "",
+            loads=tuple(loads),
         )
 
     def judge(self, work, proofs, lock):
@@ -173,9 +203,14 @@ class Firewall:
             )
             for host, address in outside
         ]
+        if self.desired.phase == "assess" or (self.desired.phase == "stage" and work.plan.places):
+            from . import checking
+
+            findings += checking.findings(self.desired, proofs)
         blockers = []
         if self.desired.phase in ("stage", "retire") and self.seen:
-            record = self._watch()
+            record, unseen = self._watch()
+            findings += unseen
             if lock is not None:
                 traffic.save(self.host.state_dir, record)
             if retiring and taken:
@@ -193,15 +228,17 @@ class Firewall:
         return sorted({(one.host, one.address) for one in asked if one.role in HUBS or _within(known, one.address)})
 
     def _watch(self):
+        """(the record after this pass, Findings)"""
         news = prefixes.distinct(self.new)
         gone = prefixes.subtract(prefixes.distinct(self.old), news)
         counts = {}
         for one in gone:
-            seen = [nftables.counted(state, one) for state, _table in self.seen.values()]
-            counts[" ".join(prefixes.prefixes_of(one))] = None if None in seen else sum(seen)
+            counts[" ".join(prefixes.prefixes_of(one))] = self._counted(self.seen.values(), one)
         alive = traffic.sessions_now() if gone else []
-        tracked = traffic.tracked_now() if None in counts.values() else []
-        return traffic.look(traffic.load(self.host.state_dir), counts, alive, tracked, self.host.clock())
+        uncounted = [text for text, counted in counts.items() if counted.packets is None]
+        tracked = traffic.tracked_now() if uncounted else []
+        findings = [_untracked(uncounted)] if tracked is None else []
+        return traffic.look(traffic.load(self.host.state_dir), counts, alive, tracked or [], self.host.clock()), findings
 
 
 def opens(work, proof):
@@ -223,7 +260,7 @@ def taken_back(items):
         ]
         if not changes or changes[-1].place != place.label:
             changes.append(PlaceChange(place.label, "repair"))
-        now = switch.KINDS[back.kind].read(place).value(place)
+        now = switch.tool_of(back.kind).read(place).value(place)
         if now not in (back.before, back.after):
             message = "{0} was changed by somebody else since; take that back first".format(place.label)
             blockers.append(Blocker("allowlist-place", message))
@@ -236,9 +273,10 @@ def check(work):
     for one in work.switches:
         if not switch.stands(one):
             raise ApplyFailed("{0} is not as planned after it was changed".format(place_of(one.place).label))
-    why = persistence.loads(work.loads) if work.loads else ""
-    if why:
-        raise ApplyFailed("{0} does not load any more: {1}".format(work.loads, why))
+    for kind, path in work.loads:
+        why = backend_of(kind).loads(path)
+        if why:
+            raise ApplyFailed("{0} does not load any more: {1}".format(path, why))
 
 
 def _within(cover, address):
@@ -266,6 +304,17 @@ def _unstaged(place, missing):
     return [Blocker("allowlist-unproven", text.format(place.label, prefixes.prefixes_of(missing[0])[0], len(missing) - 1))]
 
 
+def _untracked(texts):
+    return Finding(
+        "allowlist-no-conntrack",
+        "warning",
+        "nothing counts the traffic to {0} old prefixes ({1}), and this gateway tracks no connections ({2}); whether they are "
+        "quiet is judged by the sockets open at each pass alone. A set with 'counter' would know".format(
+            len(texts), texts[0], traffic.CONNTRACK
+        ),
+    )
+
+
 def _foreign(place, foreign):
     texts = ", ".join(text for one in foreign[:5] for text in prefixes.prefixes_of(one))
     detail = (
@@ -274,4 +323,4 @@ def _foreign(place, foreign):
     return Finding("allowlist-foreign:" + place.label, "warning", detail.format(place.label, len(foreign), texts))
 
 
-__all__ = ("BACKENDS", "Firewall", "check", "opens", "taken_back")
+__all__ = ("Firewall", "check", "opens", "taken_back")

@@ -16,14 +16,22 @@ PORTS_MOST = 16
 SOURCE_MOST = 1000  # characters; of one prefix that many sources name
 QUIET_MOST = 90 * 86400  # seconds
 PATHS = ("output", "forward")
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")  # what nft takes without quotes
+# what nft takes without quotes; an ipset's name has at most 31 characters, an iptables chain's 28, a firewalld policy's 17
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+LONGEST = {("iptables", "set4"): 31, ("iptables", "set6"): 31, ("iptables", "chain"): 28, ("firewalld", "policy"): 17}
 KEYS = {"new", "old", "private", "ports", "quiet_period", "places"}
 # backend and way: (required keys, optional keys)
 SHAPES: dict = {
     ("nftables", "named_set"): ({"family", "table"}, {"set4", "set6"}),
     ("nftables", "managed_chain"): ({"family", "table", "chain"}, set()),
+    ("firewalld", "named_set"): (set(), {"set4", "set6"}),
+    ("firewalld", "managed_rules"): ({"policy"}, set()),
+    ("ufw", "managed_rules"): (set(), set()),
+    ("iptables", "named_set"): (set(), {"set4", "set6"}),
+    ("iptables", "managed_chain"): ({"family", "chain"}, set()),
     ("none", None): (set(), set()),
 }
+STAND_ALONE = {("ufw", "managed_rules"), ("iptables", "named_set"), ("firewalld", "managed_rules")}
 FAMILIES = {"inet": (4, 6), "ip": (4,), "ip6": (6,)}
 
 
@@ -46,23 +54,36 @@ class Place(NamedTuple):
     set4: str | None = None
     set6: str | None = None
     chain: str | None = None
+    policy: str | None = None
 
     @property
     def label(self):
         """One name for humans, the same in plans, diffs and refusals."""
         if self.backend == "none":
             return "{0}: no filter".format(self.path)
-        where = "chain " + self.chain if self.chain else " ".join("@" + name for name in (self.set4, self.set6) if name)
-        return "{0}: {1} {2} {3}".format(self.path, self.family, self.table, where)
+        sets = " ".join("@" + name for name in (self.set4, self.set6) if name)
+        where = "chain " + self.chain if self.chain else "policy " + self.policy if self.policy else sets or "rules"
+        tool = self.backend if self.backend != "nftables" else ""
+        return "{0}: {1}".format(self.path, " ".join(text for text in (tool, self.family, self.table, where) if text))
 
     @property
     def own_chain(self):
         return "rootwave_" + self.path
 
+    @property
+    def rules(self):
+        """Whether what lets a prefix through stands for itself and may overlap any other: a rule, an element of a hash:net."""
+        return (self.backend, self.way) in STAND_ALONE
+
+    @property
+    def versions(self):
+        """The IP versions that it takes."""
+        return [version for version in (4, 6) if self.set_of(version)]
+
     def set_of(self, version):
-        """The name of the set that takes prefixes of this IP version here, or None."""
-        if self.way == "managed_chain":
-            return "{0}{1}".format(self.own_chain, version) if version in FAMILIES[self.family] else None
+        """The name of the set that takes prefixes of this IP version here, the administrator's or ours, or None."""
+        if self.way != "named_set":
+            return "{0}{1}".format(self.own_chain, version) if version in FAMILIES[self.family or "inet"] else None
         return {4: self.set4, 6: self.set6}[version]
 
     def as_dict(self):
@@ -91,7 +112,7 @@ def from_document(item):
         raise BadInput("desired: allowlist.ports must be a list of 1 to {0} ports".format(PORTS_MOST))
     quiet = _whole(item.get("quiet_period", 86400), 0, QUIET_MOST, "quiet_period")
     places = tuple(_place(one) for one in _listed(item.get("places", []), PLACES_MOST, "places"))
-    chains = [(place.path, place.family, place.table) for place in places if place.way == "managed_chain"]
+    chains = [(place.backend, place.path, place.family, place.table) for place in places if place.way not in ("named_set", None)]
     if len(set(places)) != len(places) or len(set(chains)) != len(chains):
         raise BadInput("desired: allowlist.places: two places are the same, or share one chain of ours")
     return Allowlist(
@@ -129,13 +150,13 @@ def _place(item):
     if shape is None or item.get("path") not in PATHS:
         raise BadInput(
             "desired: allowlist.places: {0!r} is none that this version knows; path is output or forward, backend and way are "
-            "nftables with named_set or managed_chain, or backend none".format(item)
+            "{1}, or backend none".format(item, ", ".join("{0} with {1}".format(*key) for key in SHAPES if key[1]))
         )
     needed, allowed = shape[0] | {"path", "backend"} | ({"way"} if "way" in item else set()), shape[1]
     if not needed <= set(item) <= needed | allowed or (allowed and not allowed & set(item)):
         raise BadInput("desired: allowlist.places: {0!r} needs {1}".format(item, ", ".join(sorted(needed | allowed))))
-    for key in sorted({"table", "set4", "set6", "chain"} & set(item)):
-        if not NAME.fullmatch(item[key]):
+    for key in sorted({"table", "set4", "set6", "chain", "policy"} & set(item)):
+        if not NAME.fullmatch(item[key]) or len(item[key]) > LONGEST.get((item["backend"], key), 64):
             raise BadInput("desired: allowlist.places: {0} {1!r} is not a name".format(key, item[key]))
     versions = FAMILIES.get(item.get("family", "inet"), ())
     if not versions or any("set{0}".format(version) in item for version in (4, 6) if version not in versions):

@@ -12,31 +12,26 @@ import json
 import re
 from typing import NamedTuple
 
-from ..errors import ApplyFailed, BadInput, CommandFailed
+from ..errors import BadInput, CommandFailed
 from ..processes import run
-from . import prefixes
+from . import prefixes, state
+from .state import Element
 
 NFT = ("nft",)
 MARK = "rootwave"
 TIMEOUT = 60.0  # seconds; 4,096 prefixes take 0.1 s
 ELEMENTS_MOST = 200  # of one command; nft 1.1.3 fails to delete some thousands at once ("No buffer space available")
+NEEDS: tuple = ()  # modules of this folder that the revert program must have beside this one
 TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
 PROTOCOLS = {4: "ip", 6: "ip6"}
-
-
-class Element(NamedTuple):
-    """One element of a set; ``packets`` is None where the set counts nothing."""
-
-    interval: prefixes.Interval
-    ours: bool
-    packets: int | None
 
 
 class State(NamedTuple):
     """One place as it is now. ``found`` is False where its table, set or chain is missing.
 
     ``ports`` and ``jumps`` (handles) are those of our own chain; ``chain`` says whether that one exists, ``whole`` whether it
-    is exactly as we made it and is jumped to from the place's chain.
+    is exactly as we made it and is jumped to from the place's chain. ``counter`` holds the handles of table and sets, which the
+    kernel gives anew to what is loaded again.
     """
 
     found: bool
@@ -46,14 +41,13 @@ class State(NamedTuple):
     whole: bool = True
     ports: tuple = ()
     jumps: tuple = ()
+    counter: str = ""
 
     def own(self):
-        """Our prefixes here, as text."""
-        ours = [one.interval for elements in self.elements.values() for one in elements if one.ours]
-        return [text for interval in sorted(ours) for text in prefixes.prefixes_of(interval)]
+        return state.own(self.elements)
 
     def others(self):
-        return [one.interval for elements in self.elements.values() for one in elements if not one.ours]
+        return state.others(self.elements)
 
     def value(self, place):
         """What a switch compares and brings back: JSON, None where our chain is not there."""
@@ -80,7 +74,7 @@ def list_table(place):
 def read(place, table=None):
     """The State of a place; ``table`` is its table's objects where they were listed before."""
     table = list_table(place) if table is None else table
-    kinds: dict[str, list] = {"set": [], "chain": [], "rule": []}
+    kinds: dict[str, list] = {"table": [], "set": [], "chain": [], "rule": []}
     for item in table or ():
         for kind, found in kinds.items():
             if kind in item:
@@ -89,9 +83,10 @@ def read(place, table=None):
     sets = {version: named[name] for version in (4, 6) for name in [place.set_of(version)] if name in named}
     elements = {version: _elements(found, version) for version, found in sets.items()}
     plain = {version: {key: value for key, value in found.items() if key != "elem"} for version, found in sets.items()}
+    counter = "-".join(str(one.get("handle")) for one in [*kinds["table"], *sets.values()])
     if place.way == "named_set":
         wanted = [version for version in (4, 6) if place.set_of(version)]
-        return State(all(version in sets for version in wanted), elements, plain)
+        return State(all(version in sets for version in wanted), elements, plain, counter=counter)
     chains = {one["name"] for one in kinds["chain"]}
     jumps = [
         rule for rule in kinds["rule"] if rule["expr"] == [{"jump": {"target": place.own_chain}}]
@@ -108,6 +103,7 @@ def read(place, table=None):
         and all(version in sets for version in (4, 6) if place.set_of(version)),
         ports=ports,
         jumps=tuple((rule["chain"], rule["handle"]) for rule in jumps),
+        counter=counter,
     )
 
 
@@ -241,14 +237,14 @@ def _elements(found, version):
     listed = []
     for item in found.get("elem", ()):
         detail = item.get("elem", {}) if isinstance(item, dict) else {}
-        interval = _interval(detail.get("val", item), version)
+        interval = interval_of(detail.get("val", item), version)
         if interval:
             packets = detail.get("counter", {}).get("packets")
             listed.append(Element(interval, detail.get("comment") == MARK, packets))
     return listed
 
 
-def _interval(value, version):
+def interval_of(value, version):
     """None for what is no address of this IP version: a port, an interface, a pair."""
     if not isinstance(value, dict):
         value = {"range": [value, value]}
@@ -263,9 +259,4 @@ def _interval(value, version):
     return found if found.version == version else None
 
 
-def changed(place):
-    """The error for a place that somebody else has changed."""
-    return ApplyFailed("{0} changed since it was looked at; start again".format(place.label), path=place.label)
-
-
-__all__ = ("MARK", "Element", "State", "changed", "commands", "elements", "frame", "list_table", "move", "read", "shut")
+__all__ = ("MARK", "NEEDS", "State", "commands", "elements", "frame", "interval_of", "list_table", "move", "read", "shut")

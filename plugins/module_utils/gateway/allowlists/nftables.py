@@ -8,30 +8,24 @@ An accept of ours in a table of ours could not override a drop in the administra
 from __future__ import annotations
 
 import json
-import shutil
 
-from .. import files
 from ..errors import CommandFailed
 from ..model import Blocker
-from ..processes import PATH, run
-from . import nft, prefixes
+from ..processes import run
+from . import nft, persistence
 
-KIND = "nftables"
-UFW_CONF = "/etc/ufw/ufw.conf"
-LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
+XTABLES_PRIORITIES = {"filter": (0,), "nat": (-100, 100), "mangle": (-150,), "raw": (-300,), "security": (50,)}
 BAD_FLAGS = {"timeout": "its elements expire", "constant": "it is constant", "dynamic": "packets write to it"}
 TYPEOF = {4: {"payload": {"protocol": "ip", "field": "daddr"}}, 6: {"payload": {"protocol": "ip6", "field": "daddr"}}}
 
 
-def missing_tool():
-    """A list of the Blocker that nft is not there, or empty."""
-    if shutil.which(nft.NFT[0], path=PATH):
-        return []
-    return [Blocker("allowlist-tool", "a place in an nftables ruleset is named, but nft is not installed; install nftables")]
+def missing_tool(_places):
+    """None beside nft, which detection.py asks for in any case."""
+    return []
 
 
 def look(places):
-    """({Place: (State, its table's objects)}, Blockers): each table is listed once."""
+    """({Place: State}, Blockers): each table is listed once."""
     tables: dict[tuple, list] = {}
     seen, blockers = {}, []
     for place in places:
@@ -41,8 +35,8 @@ def look(places):
                 tables[key] = nft.list_table(place) or []
             except CommandFailed as exc:  # no root, no CAP_NET_ADMIN: what is asked of roots can be judged all the same
                 return {}, [Blocker("allowlist-tool", "{0} cannot be looked at: {1}".format(place.label, exc))]
-        seen[place] = (nft.read(place, tables[key]), tables[key])
-        blockers += _stands_against(place, *seen[place])
+        seen[place] = nft.read(place, tables[key])
+        blockers += _stands_against(place, seen[place], tables[key])
     return seen, blockers
 
 
@@ -50,7 +44,7 @@ def _stands_against(place, state, table):
     if place.way == "named_set":
         return _sets(place, state) + _unused(place, state, table)
     chains = {item["chain"]["name"]: item["chain"] for item in table if "chain" in item}
-    if any("xt" in expression for item in table if "rule" in item for expression in item["rule"]["expr"]):
+    if _kept_by_iptables(place, table):
         why = "its table is kept by iptables-nft, which refuses to work once a rule of ours is in it"
     elif place.chain not in chains:
         why = "there is no such chain"
@@ -67,6 +61,20 @@ def _stands_against(place, state, table):
     return [
         Blocker("allowlist-place", "{0}: {1}; name the chain that decides (rootwave_allowlist_places)".format(place.label, why))
     ]
+
+
+def _kept_by_iptables(place, table):
+    """Whether a table is that of iptables-nft. Rules that need no match of xtables look like nft's own, so its chains tell, that
+    each of its rules counts, and that it makes no sets. (Its own listing tells nothing: it shows a native table too, with what it
+    does not understand left out.)"""
+    rules = [item["rule"]["expr"] for item in table if "rule" in item]
+    if any("xt" in expression for rule in rules for expression in rule):
+        return True
+    known = XTABLES_PRIORITIES.get(place.table, ()) if place.family in ("ip", "ip6") else ()
+    hooked = [item["chain"] for item in table if "hook" in item.get("chain", {})]
+    alike = all(one["name"] == one["hook"].upper() and one.get("prio") in known for one in hooked)
+    counts = all(any("counter" in expression for expression in rule) for rule in rules)
+    return bool(known and hooked and alike and counts and not any("set" in item for item in table))
 
 
 def _sets(place, state):
@@ -117,72 +125,17 @@ def _merging(place, name):
     )
 
 
-def before_change(places, asked, seen):
-    """Blockers that are looked for only when something is to change at ``places``; ``asked`` are all that are named."""
+def before_change(seen, moved):
+    """Blockers of sets that merge, for the Places that are to change."""
     blockers = []
-    for place in places:
-        for version in sorted(seen[place][0].sets):
+    for place in moved:
+        for version in sorted(seen[place].sets):
             # the JSON of nft 1.0.6 and older is silent about auto-merge
             name = place.set_of(version)
             text = run([*nft.NFT, "-t", "list", "set", place.family, place.table, name], timeout=nft.TIMEOUT)
             if b"auto-merge" in text:
                 blockers.append(_merging(place, name))
-    return blockers + who_rules(asked)
-
-
-def who_rules(asked):
-    """Blockers for others who filter on a named path: no place of theirs is named, or a place says that nobody does."""
-    listed = json.loads(run([*nft.NFT, "-j", "-t", "list", "ruleset"], timeout=nft.TIMEOUT).decode("utf-8"))["nftables"]
-    tables = {item["table"]["name"] for item in listed if "table" in item}
-    chains = [item["chain"] for item in listed if "chain" in item]
-    names = {chain["name"] for chain in chains}
-    blockers = []
-    for path in sorted({place.path for place in asked}):
-        here = [place for place in asked if place.path == path]
-        known = {(place.family, place.table) for place in here}
-        others = [name for name, rules in (("firewalld", "firewalld" in tables), ("ufw", _ufw(names))) if rules]
-        others = [name for name in others if name not in {place.backend for place in here}]
-        drops = [one for one in chains if one.get("hook") == path and one.get("policy") == "drop"]
-        # Docker's own forward chain drops and accepts its containers itself, so on that path a policy alone proves nothing
-        others += [
-            "chain {family} {table} {name}".format(**one)
-            for one in drops
-            if path == "output" and (one["family"], one["table"]) not in known
-        ]
-        if any(place.backend == "none" for place in here):
-            blockers += _none_is_wrong(path, listed, others)
-        elif others:
-            message = "{0} filters on the {1} path too, and no place of it is named; name one, or end it".format(others[0], path)
-            blockers.append(Blocker("allowlist-two-backends", message))
     return blockers
-
-
-def _none_is_wrong(path, listed, others):
-    """A place that says that nothing filters on a path is believed only where that is so."""
-    hooked = {(item["chain"]["family"], item["chain"]["table"]) for item in listed if item.get("chain", {}).get("hook") == path}
-    verdicts = [
-        item["rule"]
-        for item in listed
-        if "rule" in item and {"drop", "reject"} & {key for expression in item["rule"]["expr"] for key in expression}
-    ]
-    found = others + [
-        "chain {family} {table} {chain}".format(**rule) for rule in verdicts if (rule["family"], rule["table"]) in hooked
-    ]
-    found += ["chain {family} {table} {name}".format(**item["chain"]) for item in listed if _drops(item, path)]
-    found += [path_ for path_ in LEGACY if b"filter" in (files.read(path_) or b"")]
-    if not found:
-        return []
-    message = "backend none says that nothing filters on the {0} path, but {1} does; name a place there".format(path, found[0])
-    return [Blocker("allowlist-place", message)]
-
-
-def _drops(item, path):
-    chain = item.get("chain", {})
-    return chain.get("hook") == path and chain.get("policy") == "drop"
-
-
-def _ufw(chains):
-    return "ufw-before-output" in chains and b"ENABLED=yes" in (files.read(UFW_CONF) or b"")
 
 
 def rehearse(moves):
@@ -196,11 +149,6 @@ def rehearse(moves):
     return blockers
 
 
-def counted(state, interval):
-    """The packets that an Interval's elements have seen here; None where one of them does not count, or counts others' too."""
-    met = [one for elements in state.elements.values() for one in elements if prefixes.overlap(one.interval, interval)]
-    inside = all(interval.first <= one.interval.first and one.interval.last <= interval.last for one in met)
-    return sum(one.packets for one in met) if inside and all(one.packets is not None for one in met) else None
+holds, lasting, loads = persistence.holds, persistence.lasting, persistence.loads
 
-
-__all__ = ("KIND", "before_change", "counted", "look", "missing_tool", "rehearse", "who_rules")
+__all__ = ("before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")

@@ -20,6 +20,7 @@ from ..errors import CommandFailed
 from ..model import Blocker
 from ..processes import run
 from . import nft
+from .backends import Lasting
 
 UNIT = "nftables.service"
 USUAL = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")  # Debian, RHEL
@@ -114,6 +115,17 @@ def holds(values):
     return found is not None and found.number >= 0 and not any(edit_of(found, place, value) for place, value in values)
 
 
+def lasting(values):
+    """What boot must find for these (Place, value) to come back: a Lasting."""
+    found, blockers = configuration()
+    if not found:
+        return Lasting(blockers=tuple(blockers))
+    edits_of_places = [(place, edit_of(found, place, value)) for place, value in values]
+    steps = tuple((place, edit) for place, edit in edits_of_places if edit)
+    against = rehearse(found, [edit for _place, edit in steps]) if steps else []
+    return Lasting(steps, found.path if steps else "", tuple(against))
+
+
 def loads(path):
     """Why nft would not take a file at boot, or an empty text."""
     text = 'flush ruleset\ninclude "{0}"\n'.format(path)
@@ -142,4 +154,4 @@ def rehearse(found, steps):
     return [_blocker("{0} would not load with our file in it: {1}".format(found.path, why))] if why else []
 
 
-__all__ = ("Configuration", "configuration", "edit_of", "holds", "loads", "rehearse", "text_of")
+__all__ = ("Configuration", "configuration", "edit_of", "holds", "lasting", "loads", "rehearse", "text_of")

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..errors import CommandFailed
-from . import nft, prefixes
+from ..errors import ApplyFailed, CommandFailed
+from . import prefixes
 from .document import place_of
-
-# Whoever reads a place and moves it in one transaction of its tool
-KINDS = {"nftables": nft}
 
 
 class Switch(NamedTuple):
@@ -33,16 +30,38 @@ class Switch(NamedTuple):
         return Switch(self.kind, self.place, self.after, self.before)
 
 
+def tool_of(kind):
+    """Who reads a place of a backend and moves it; the revert program has only those that its change needs."""
+    if kind == "nftables":
+        from . import nft
+
+        return nft
+    if kind == "ufw":
+        from . import ufw_rules
+
+        return ufw_rules
+    if kind == "iptables":
+        from . import ipsets
+
+        return ipsets
+    if kind == "firewalld":
+        from . import firewall_cmd
+
+        return firewall_cmd
+    raise KeyError(kind)
+
+
 def walk_forward(switches, lock=None):
     """Take every switch; raises ApplyFailed at the first place that is neither before nor after, and CommandFailed."""
     for switch in switches:
         if not take(switch, lock):
-            raise nft.changed(place_of(switch.place))
+            label = place_of(switch.place).label
+            raise ApplyFailed("{0} changed since it was looked at; start again".format(label), path=label)
 
 
 def take(switch, lock=None):
     """Bring one place from before to after; False when it is neither."""
-    tool, place = KINDS[switch.kind], place_of(switch.place)
+    tool, place = tool_of(switch.kind), place_of(switch.place)
     now = tool.read(place)
     if now.found and now.value(place) == switch.after:
         return True
@@ -55,7 +74,7 @@ def take(switch, lock=None):
 def stands(switch):
     """Whether a place is as the switch leaves it, read back from the tool."""
     place = place_of(switch.place)
-    now = KINDS[switch.kind].read(place)
+    now = tool_of(switch.kind).read(place)
     return now.found and now.value(place) == switch.after
 
 
@@ -66,7 +85,7 @@ def walk_backward(switches, lock=None):
 
 def _take_back(switch, lock):
     """False when something was left as it is."""
-    tool, place = KINDS[switch.kind], place_of(switch.place)
+    tool, place = tool_of(switch.kind), place_of(switch.place)
     now = tool.read(place)
     if switch.before is None:
         try:
@@ -77,7 +96,7 @@ def _take_back(switch, lock):
             tool.shut(place, now, lock)  # a revert that somebody's rule holds up would never end
             return False
         return switch.after == now.value(place) or now.value(place) is None
-    if not now.found or now.value(place) is None:
+    if not now.found or (now.value(place) is None and switch.after is not None):
         return False
     was, became = set(switch.before["prefixes"]), set((switch.after or {"prefixes": ()})["prefixes"])
     own, others = set(now.own()), now.others()
@@ -92,4 +111,4 @@ def _ordered(texts):
     return sorted(texts, key=prefixes.parse)
 
 
-__all__ = ("KINDS", "Switch", "stands", "take", "walk_backward", "walk_forward")
+__all__ = ("Switch", "stands", "take", "tool_of", "walk_backward", "walk_forward")

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether old prefixes are quiet: by the counters of their elements, and by sockets and connection tracking at each pass.
 
-What each pass saw is kept in ``/var/lib/rootwave/allowlist.json``, {prefixes: {"since", "last", "packets"}}, epoch seconds on the
-gateway's clock: watched since when, traffic seen last (null: never), and the counter then (null: there is none).
+What each pass saw is kept in ``/var/lib/rootwave/allowlist.json``, {prefixes: {"since", "last", "packets", "counter", "lost"}},
+epoch seconds on the gateway's clock: watched since when, traffic seen last (null: never), the counter then (null: there is none),
+which counter that was, and what earlier ones had counted. A counter that began anew (reboot, ruleset loaded again) may stand
+where the old one stood, or higher, so its number alone says nothing.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from typing import NamedTuple
 
 from .. import files, sessions
 from ..errors import BadInput
@@ -17,28 +20,55 @@ from ..model import Blocker
 from . import prefixes
 
 CONNTRACK = "/proc/net/nf_conntrack"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ENDED = re.compile(r" (?:TIME_WAIT|CLOSE|LAST_ACK) ")
 DESTINATION = re.compile(r" dst=([0-9a-fA-F.:]+)")
 
 
+class Counted(NamedTuple):
+    """``packets`` is None where nothing counts; ``counter`` is another text once it began anew, and empty where there is none."""
+
+    packets: int | None = None
+    counter: str = ""
+
+
 def look(known, counts, addresses, tracked, now):
-    """The record after one more pass. ``counts`` is {prefixes: packets or None}, ``addresses`` who has a session.
+    """The record after one more pass. ``counts`` is {prefixes: Counted}, ``addresses`` who has a session.
 
     Connection tracking (``tracked``) is asked only where nothing counts: it remembers for days what has ended without a word.
     """
     record = {}
-    for text, packets in counts.items():
-        entry = dict(known.get(text) or {"since": int(now), "last": None, "packets": packets})
-        before, intervals = entry["packets"], [prefixes.parse(prefix) for prefix in text.split()]
-        if None not in (before, packets) and packets > before:
+    for text, (packets, counter) in counts.items():
+        entry = dict(known.get(text) or {"since": int(now), "last": None, "packets": packets, "counter": counter, "lost": 0})
+        intervals = [prefixes.parse(prefix) for prefix in text.split()]
+        if _anew(entry, packets, counter):  # what came between the last pass and the new beginning was seen by nobody
+            entry.update(since=int(now), last=int(now) if packets else None, lost=total(entry, Counted(0)))
+        elif packets is not None and packets > entry["packets"]:
             entry["last"] = int(now)
-        elif None not in (before, packets) and packets < before:
-            entry.update(since=int(now), last=int(now) if packets else None)  # counted from nought again: what was before is lost
         alive = addresses if packets is not None else [*addresses, *tracked]
         if any(prefixes.overlap(one, address) for one in intervals for address in alive):
             entry["last"] = int(now)
-        record[text] = dict(entry, packets=packets)
+        record[text] = dict(entry, packets=packets, counter=counter)
     return record
+
+
+def total(entry, counted):
+    """The packets of a prefix since it is watched, as far as any counter knows; ``entry`` is its record or None."""
+    if counted.packets is None or entry is None:
+        return counted.packets
+    anew = _anew(entry, counted.packets, counted.counter)
+    return entry.get("lost", 0) + counted.packets + ((entry["packets"] or 0) if anew else 0)
+
+
+def _anew(entry, packets, counter):
+    before = entry["packets"]
+    return entry.get("counter") != counter or (before is None) != (packets is None) or (packets or 0) < (before or 0)
+
+
+def counted_by(states):
+    """Which counters the states of places are read from; see state.py."""
+    boot = (files.read(BOOT_ID, 64) or b"").decode("ascii", "replace").strip()
+    return " ".join([boot, *(getattr(now, "counter", "") for now in states)])
 
 
 def unquiet(record, quiet_period, now):
@@ -64,16 +94,20 @@ def unquiet(record, quiet_period, now):
 
 
 def tracked_now():
-    """Who has a tracked connection with this gateway or its containers, as Intervals; a busy gateway's table has 100,000 rows."""
-    found = set()
+    """Who has a tracked connection with this gateway or its containers, as Intervals; a busy gateway's table has 100,000 rows.
+
+    None where nothing is tracked: the kernel shows no table, or one without any row, as where no rule asks for tracking.
+    """
+    found, tracks = set(), False
     try:
         with open(CONNTRACK, encoding="ascii", errors="replace") as rows:
             for row in rows:
+                tracks = True
                 if not ENDED.search(row):
                     found.update(DESTINATION.findall(row))
-    except FileNotFoundError:
-        return []
-    return _intervals(found)
+    except (FileNotFoundError, PermissionError):
+        return None
+    return _intervals(found) if tracks else None
 
 
 def sessions_now():
@@ -104,4 +138,4 @@ def save(state_dir, record):
         files.write_json(path_in(state_dir), {"schema": 1, "prefixes": record})
 
 
-__all__ = ("load", "look", "save", "sessions_now", "tracked_now", "unquiet")
+__all__ = ("Counted", "counted_by", "load", "look", "save", "sessions_now", "total", "tracked_now", "unquiet")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, nftables, switch
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, nftables, state, switch
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import place_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import CommandFailed
 
@@ -14,7 +14,7 @@ from .test_allowlists import CHAIN, SET, parsed
 
 def test_names_that_end_like_the_marks_of_a_switch_stay_data():
     place = place_of(SET)
-    now = nft.State(True, {4: [nft.Element(parsed("20.0.0.0/24")[0], True, None)]}, {4: {}})
+    now = nft.State(True, {4: [state.Element(parsed("20.0.0.0/24")[0], True, None)]}, {4: {}})
     assert nft.commands(place, now, {"prefixes": ["21.0.0.0/24"]}) == (
         'delete element inet filter hubs { 20.0.0.0/24 }\nadd element inet filter hubs { 21.0.0.0/24 comment "rootwave" }\n'
     )
@@ -46,9 +46,9 @@ def test_an_element_comes_back_around_ours_in_two_transactions(monkeypatch, befo
     """nft 0.9.8 refuses a single one, and the revert would try it for ever."""
     held, given = set(before), []
 
-    def state(_place):
+    def read(_place):
         elements = {
-            version: [nft.Element(one, True, None) for one in parsed(*held) if one.version == version] for version in (4, 6)
+            version: [state.Element(one, True, None) for one in parsed(*held) if one.version == version] for version in (4, 6)
         }
         return nft.State(True, elements, {4: {}, 6: {}})
 
@@ -59,10 +59,10 @@ def test_an_element_comes_back_around_ours_in_two_transactions(monkeypatch, befo
             names = [one.split()[0] for one in text.split(", ")]
             held.difference_update(names) if verb == "delete" else held.update(names)
 
-    monkeypatch.setattr(nft, "read", state)
+    monkeypatch.setattr(nft, "read", read)
     monkeypatch.setattr(nft, "run", run)
     place = place_of(dict(SET, set6="hubs6"))
-    nft.move(place, state(place), {"prefixes": after})
+    nft.move(place, read(place), {"prefixes": after})
     assert (held, len(given)) == (set(after), transactions)
 
 
@@ -92,9 +92,9 @@ def test_elements_in_every_form_that_nft_lists():
 def test_a_set_of_something_else_is_refused_by_its_type(kind, elem):
     """Its elements are not even looked at."""
     place, table = place_of(SET), [{"set": {"name": "hubs", "type": kind, "flags": ["interval"], "elem": elem}}]
-    state = nft.read(place, table)
-    assert state.others() == []
-    assert [one.id for one in nftables._sets(place, state)] == ["allowlist-set-type"]
+    found = nft.read(place, table)
+    assert found.others() == []
+    assert [one.id for one in nftables._sets(place, found)] == ["allowlist-set-type"]
 
 
 def test_a_jump_with_a_condition_is_somebody_elses():
@@ -125,3 +125,24 @@ def test_a_revert_ends_though_somebody_refers_to_our_chain(monkeypatch, words, l
     assert given[1:] == [
         "delete rule ip filter fwd handle 9\nflush chain ip filter rootwave_forward\nflush set ip filter rootwave_forward4\n"
     ]
+
+
+RULE = [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "192.0.2.1"}}, {"drop": None}]
+
+
+@pytest.mark.parametrize(
+    "chain, rule, more, kept",
+    [
+        ({}, [{"xt": {"type": "match", "name": "comment"}}], [], True),
+        ({}, [{"counter": {"packets": 0, "bytes": 0}}, *RULE], [], True),
+        ({}, RULE, [], False),
+        ({}, [{"counter": {}}, *RULE], [{"set": {"name": "hubs"}}], False),
+        ({"name": "output"}, [{"counter": {}}, *RULE], [], False),
+        ({"prio": -10}, [{"counter": {}}, *RULE], [], False),
+    ],
+)
+def test_a_table_that_iptables_keeps(chain, rule, more, kept):
+    """Also where none of its rules has a match of xtables."""
+    base = {"family": "ip", "table": "filter", "name": "OUTPUT", "type": "filter", "hook": "output", "policy": "drop", "prio": 0}
+    table = [{"chain": dict(base, **chain)}, {"rule": {"chain": "OUTPUT", "handle": 9, "expr": rule}}, *more]
+    assert nftables._kept_by_iptables(place_of(dict(CHAIN, path="output", chain="OUTPUT")), table) == kept

@@ -11,10 +11,10 @@ import sys
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import allowlists, sessions, transaction
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import (
+    checking,
     nft,
     prefixes,
     switch,
-    traffic,
     wanted,
 )
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import from_document, place_of
@@ -86,7 +86,7 @@ def test_a_document_without_one_imports_nothing():
         ({"places": [SET] * 9}, "at most 8"),
         ({"places": [SET, SET]}, "the same"),
         ({"places": [CHAIN, dict(CHAIN, chain="other")]}, "share one chain"),
-        ({"places": [dict(SET, backend="firewalld")]}, "none that this version knows"),
+        ({"places": [dict(SET, backend="pf")]}, "none that this version knows"),
         ({"places": [dict(SET, path="input")]}, "none that this version knows"),
         ({"places": [dict(SET, set4="hubs; flush ruleset")]}, "is not a name"),
         ({"places": [dict(SET, table="a b")]}, "is not a name"),
@@ -176,49 +176,11 @@ def test_retire_tells_what_is_not_staged_and_what_is_not_ours():
     assert (texts(retired.missing), texts(retired.foreign), retired.delete) == (["20.0.0.0/25"], ["40.1.0.0/16"], ())
 
 
-def test_traffic_by_counters_and_by_sessions():
-    seen = traffic.look({}, {"40.0.0.0/8": 7, "41.0.0.0/8": None}, [], [], 1000)
-    assert traffic.unquiet(seen, 100, 1050)[0].id == "allowlist-traffic"
-    assert traffic.unquiet(seen, 100, 1100) == []
-    more = traffic.look(seen, {"40.0.0.0/8": 8, "41.0.0.0/8": None}, [], [], 1100)
-    assert "40.0.0.0/8" in traffic.unquiet(more, 100, 1150)[0].detail
-    talks = traffic.look(seen, {"40.0.0.0/8": 7, "41.0.0.0/8": None}, parsed("41.1.1.1"), [], 1100)
-    assert "41.0.0.0/8" in traffic.unquiet(talks, 100, 1150)[0].detail
-    tracked = traffic.look(seen, {"40.0.0.0/8": 7, "41.0.0.0/8": None}, [], parsed("40.1.1.1", "41.1.1.1"), 1100)
-    assert (tracked["40.0.0.0/8"]["last"], tracked["41.0.0.0/8"]["last"]) == (None, 1100), (
-        "where it counts, tracking is not asked"
-    )
-    # a reboot counts from nought, and what was before is lost
-    again = traffic.look(seen, {"40.0.0.0/8": 0, "41.0.0.0/8": None}, [], [], 1100)
-    assert again["40.0.0.0/8"] == {"since": 1100, "last": None, "packets": 0}, (
-        "a reboot counts from nought, what was before is lost"
-    )
-
-
-ROWS = """\
-ipv4     2 tcp      6 431999 ESTABLISHED src=192.0.2.9 dst=40.1.1.1 sport=5 dport=8883 src=40.1.1.1 dst=192.0.2.9 [ASSURED]
-ipv4     2 tcp      6 19 TIME_WAIT src=192.0.2.9 dst=41.1.1.1 sport=6 dport=8883 src=41.1.1.1 dst=192.0.2.9 [ASSURED]
-ipv6     10 udp      17 29 src=2001:db8::9 dst=2603:1030::1 sport=7 dport=53 src=2603:1030::1 dst=2001:db8::9
-"""
-
-
-def test_connection_tracking_is_read_only_where_nothing_counts(tmp_path, monkeypatch):
-    table = tmp_path / "nf_conntrack"
-    monkeypatch.setattr(traffic, "CONNTRACK", str(table))
-    assert traffic.tracked_now() == []
-    table.write_text(ROWS)
-    assert texts(traffic.tracked_now()) == ["40.1.1.1/32", "192.0.2.9/32", "2001:db8::9/128", "2603:1030::1/128"]
-    monkeypatch.setattr(traffic, "tracked_now", lambda: pytest.fail("read in vain"))
-    firewall = allowlists.Firewall(Elsewhere(), desired("stage", allowlist=section(places=[], old=listed("22.0.0.0/8"))))
-    firewall.seen = {"place": (nft.State(True, {4: [nft.Element(parsed("22.0.0.0/8")[0], True, 7)]}, {4: {}}), [])}
-    assert firewall._watch()["22.0.0.0/8"]["packets"] == 7
-
-
 def test_the_revert_program_has_what_a_switch_needs_and_nothing_else_has():
     assert not [name for name in transaction._program() if "allowlists" in name]
     item = switch.Switch("nftables", SET, {"prefixes": []}, {"prefixes": ["20.0.0.0/24"]})
     assert {name for name in transaction._program((item,)) if "allowlists" in name} == {
-        "gateway/allowlists/{0}.py".format(name) for name in ("__init__", "document", "nft", "prefixes", "switch")
+        "gateway/allowlists/{0}.py".format(name) for name in ("__init__", "document", "nft", "prefixes", "state", "switch")
     }
 
 
@@ -269,7 +231,8 @@ def test_a_campaign_closes_no_port_of_another(phase, whole, ports):
     assert firewall._asked_of(place_of(CHAIN), state)[0]["ports"] == ports
 
 
-def test_an_answer_outside_is_a_finding():
+def test_an_answer_outside_is_a_finding(monkeypatch):
+    monkeypatch.setattr(checking, "HOSTS", {})
     firewall = allowlists.Firewall(Elsewhere(), desired("assess", allowlist=section(places=[])))
     proofs = [
         Proof("hub.example", 8883, "hub", "bundle", "default", "ok", address=address) for address in ("20.1.2.3", "198.51.100.1")
@@ -327,7 +290,7 @@ def test_a_ruleset_that_cannot_be_read_hinders_no_look_and_no_revert_of_roots(ga
 
     assert run(gateway, "stage")["outcome"] == "done"
     monkeypatch.setattr(nft, "run", denied)
-    monkeypatch.setattr(allowlists.nftables, "missing_tool", list)
+    monkeypatch.setattr(allowlists.detection, "missing_tool", list)
     outcomes = {}
     for phase, undo in (("assess", None), ("stage", None), ("revert", "stage")):
         report = run(gateway, phase, undo=undo, allowlist=section())

@@ -218,6 +218,64 @@ def test_a_revert_that_cannot_write_stays_armed(gateway, monkeypatch):
     assert gateway.snapshot() == before
 
 
+def truncated(data):
+    return data[: len(data) // 2]
+
+
+def flipped(data):
+    """One bit, in the middle of a fingerprint: JSON as before."""
+    place = data.index(b'"digest"') + 20
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped, lambda _data: b"", lambda _data: b"[]"])
+@pytest.mark.parametrize("state", ["armed", "applied", "pending"])
+def test_a_damaged_journal_is_not_one_with_nothing_to_take_back(gateway, damage, state, capsys):
+    """Neither the next run nor the revert program nor a commit ends it; put back, it is reverted."""
+    before = gateway.snapshot()
+    if state == "pending":
+        run(gateway, "stage", confirm="required")
+    else:
+        killed_at(gateway, "stage", state)
+    (change,) = journal.pending(gateway.state_dir)
+    path = Path(change.folder) / "change.json"
+    whole, now = path.read_bytes(), gateway.snapshot()
+    path.write_bytes(damage(whole))
+    kept = (Path(change.folder) / "state").read_bytes()
+    with pytest.raises(RevertFailed, match=r"change\.json of change .* is damaged.*all is kept.*from a backup"):
+        run(gateway, "stage")
+    assert journal.main(change.folder) == 1
+    assert "is damaged" in capsys.readouterr().err
+    if state == "pending":
+        with pytest.raises(RevertFailed, match="is damaged"):
+            commit.end_change(gateway, change.id, "committed")
+    assert ((Path(change.folder) / "state").read_bytes(), gateway.snapshot()) == (kept, now)
+    path.write_bytes(whole)
+    assert journal.main(change.folder) == 0
+    assert gateway.snapshot() == before
+
+
+def test_a_damaged_state_is_not_armed(gateway):
+    """Armed means that nothing was applied, and would be ended without a look."""
+    run(gateway, "stage", confirm="required")
+    (change,) = journal.pending(gateway.state_dir)
+    (Path(change.folder) / "state").write_bytes(b'{"state": "pend')
+    with pytest.raises(RevertFailed, match="state of change .* is damaged"):
+        run(gateway, "stage")
+    assert [one.id for one in journal.pending(gateway.state_dir)] == [change.id]
+
+
+def test_phase_revert_does_not_pass_over_a_damaged_change(gateway):
+    run(gateway, "stage")
+    (change,) = journal.history(gateway.state_dir)
+    path = Path(change.folder) / "change.json"
+    path.write_bytes(flipped(path.read_bytes()))
+    staged = gateway.snapshot()
+    with pytest.raises(RevertFailed, match="is damaged"):
+        run(gateway, "revert", undo="stage")
+    assert gateway.snapshot() == staged
+
+
 def cut_short(gateway):
     """What a power cut leaves of the tool's working file: it appends to that, and never looks what is in it."""
     working = Path(gateway.layout.hashed) / ".rootwave-bundle.new"
