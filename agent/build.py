@@ -31,7 +31,7 @@ CORE = ROOT / "plugins" / "module_utils" / "gateway"
 NAME = "rootwave-agent.pyz"
 SIZE_MOST = 250 * 1024  # bytes
 NOT_PACKED = ("build.py", "deflate.py")
-# The agent's sandbox may not change a ruleset, so of the backends only the one goes along that says so
+# Of the firewalls the agent has nftables alone; the others would not fit into SIZE_MOST
 NOT_OF_CORE = ("firewall*.py", "ip*.py", "own.py", "ufw*.py")
 PAHO = "paho-mqtt==2.1.0"  # the last one for Python 3.7
 PAHO_WHEEL = "paho_mqtt-2.1.0-py3-none-any.whl"

@@ -3,25 +3,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the agent from the tarball that this script lies in: on a device, or into an image's root file system.
 #
-#   install.sh [--root DIR] [--inbox-group GROUP] KEYS.json AGENT.json
+#   install.sh [--root DIR] [--inbox-group GROUP] [--firewall] KEYS.json AGENT.json
 #
 # Verify the tarball's signature first (docs/agent.md). Keys of the hub are not in it; AGENT.json says where they lie.
-# GROUP is looked up where this runs: with --root give its number on the device.
+# GROUP is looked up where this runs: with --root give its number on the device. --firewall lets the agent change nftables.
 set -eu
 
 root=''
 group='root'
+firewall=''
 usage() {
-    echo 'usage: install.sh [--root DIR] [--inbox-group GROUP] KEYS.json AGENT.json' >&2
+    echo 'usage: install.sh [--root DIR] [--inbox-group GROUP] [--firewall] KEYS.json AGENT.json' >&2
     exit 2
 }
 while [ "$#" -gt 2 ]; do
     case "$1" in
-        --root) root="${2%/}" ;;
-        --inbox-group) group="$2" ;;
+        --root) root="${2%/}" && shift 2 ;;
+        --inbox-group) group="$2" && shift 2 ;;
+        --firewall) firewall='yes' && shift ;;
         *) usage ;;
     esac
-    shift 2
 done
 if [ "$#" -ne 2 ] || [ ! -f "$1" ] || [ ! -f "$2" ]; then
     usage
@@ -44,6 +45,13 @@ put 0644 "$here/rootwave-agent.pyz" /usr/local/lib/rootwave/rootwave-agent.pyz
 put 0644 "$2" /etc/rootwave/agent.json
 for unit in rootwave-agent.service rootwave-inbox.service rootwave-inbox.path; do
     put 0644 "$here/$unit" "/etc/systemd/system/$unit"
+done
+for unit in rootwave-agent.service rootwave-inbox.service; do
+    if [ -n "$firewall" ]; then
+        put 0644 "$here/firewall.conf" "/etc/systemd/system/$unit.d/firewall.conf"
+    else
+        rm -f "$root/etc/systemd/system/$unit.d/firewall.conf"
+    fi
 done
 # keys that a signed order has renewed on this device are newer than those of its image
 if [ ! -e "$root/var/lib/rootwave/keys.json" ]; then

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -15,6 +16,21 @@ from tests.unit.agent.signing import Signer
 
 FOREIGN = ("/usr/x", "/usr/local/x", "/var/log/x", "/root/x", "/boot/x", "/etc/ssh/x", "/etc/cron.daily/x", "/etc/rootwave/x")
 FREE = ("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined", "--security-opt=unmask=ALL")
+FILTER = """\
+flush ruleset
+table inet filter {{
+  set hubs {{ type ipv4_addr; flags interval; elements = {{ {address} }} }}
+  chain output {{
+    type filter hook output priority 0; policy drop;
+    oif "lo" accept
+    ct state established,related accept
+    meta l4proto {{ tcp, udp }} th dport 53 accept
+    ip daddr @hubs tcp dport {{ 443, 8883 }} accept
+  }}
+}}
+include "/etc/nftables.d/*.nft"
+"""
+NET_ADMIN, SYS_ADMIN = 12, 21  # capabilities(7), by their numbers
 NEEDED = ("/etc/ssl/certs/x", "/usr/local/share/ca-certificates/x", "/etc/systemd/system/x", "/var/lib/rootwave/x")
 
 
@@ -42,12 +58,19 @@ def free_container(lab, request):
     subprocess.run(remove, check=True, capture_output=True)
 
 
-def test_sandbox(lab, free_container, tarball):
-    """In force, and everything works in it: stage, retire, and the revert of one that found no session."""
+@pytest.fixture
+def device(lab, free_container, tarball):
+    """A device whose systemd is up; the agent is not installed yet."""
     hub_client.serve(lab, "v1")
     hub_client.ask(lab, "seed", {"hub": config.HUB, "devices": {"sandbox": {}}})
-    device = devices.Device(lab, "sandbox", tarball, Signer("lab"), container=free_container)
-    wait_until(lambda: device.execute("systemctl", "is-system-running").stdout.strip() in (b"running", b"degraded"), "systemd")
+    found = devices.Device(lab, "sandbox", tarball, Signer("lab"), container=free_container)
+    wait_until(lambda: found.execute("systemctl", "is-system-running").stdout.strip() in (b"running", b"degraded"), "systemd")
+    yield found
+    hub_client.ask(lab, "clear", {})
+
+
+def test_sandbox(lab, device):
+    """In force, and everything works in it: stage, retire, and the revert of one that found no session."""
     failed = device.execute("systemctl", "--failed", "--no-legend").stdout  # a privileged container may not load modules
     device.install()
     device.wait_connected()
@@ -61,7 +84,8 @@ def test_sandbox(lab, free_container, tarball):
     assert all(writes(path, *inside) for path in NEEDED)
     assert all(writes(path) for path in FOREIGN)  # without the sandbox they can be written
     facts = dict(line.split(":\t", 1) for line in device.run("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
-    assert (facts["NoNewPrivs"], facts["Seccomp"], int(facts["CapBnd"], 16) >> 21 & 1) == ("1", "2", 0)  # 21: CAP_SYS_ADMIN
+    assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
+    assert not rights(device) & {NET_ADMIN, SYS_ADMIN}
 
     device.wait_for("stage", "proved", order=device.order(documents("stage")))
     hub_client.serve(lab, "v2")
@@ -73,3 +97,62 @@ def test_sandbox(lab, free_container, tarball):
     device.wait_for("retire", "reverted", order=order)
     device.wait_for("retire", "proved", order=device.order(documents("retire")))
     assert device.execute("systemctl", "--failed", "--no-legend").stdout == failed
+
+
+def rights(device) -> set[int]:
+    """The capabilities that the agent could have at most."""
+    status = device.run("cat", f"/proc/{device.main_pid()}/status")
+    (bounding,) = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapBnd:")]
+    return {number for number in range(64) if bounding >> number & 1}
+
+
+def test_allowlist_by_an_order(lab, device):
+    """nftables beside the roots: what is pending stands once the agent has a new session through it, and goes without one."""
+    filter_as(device, lab.old_address)
+    device.install("--firewall")
+    device.wait_connected()
+    assert rights(device) & {NET_ADMIN, SYS_ADMIN} == {NET_ADMIN}
+    asked = devices.documents(lab)("stage", confirm_within=10, allowlist=allowlist_of([lab.new_address], [lab.old_address]))
+    assert lab.new_address not in admitted(device)
+    hub_client.ask(lab, "fault", {"name": "refuse-connack", "key": "sandbox/rootwave"})
+    order = device.order(asked)
+    wait_until(lambda: lab.new_address in admitted(device), "the new address")
+    wait_until(lambda: lab.new_address not in admitted(device), "the revert")
+    hub_client.ask(lab, "clear", {})
+    device.wait_for("stage", "reverted", order=order)
+    device.wait_for("stage", "proved", order=device.order({**asked, "confirm_within": 60}))
+    assert {lab.new_address, lab.old_address} <= admitted(device)
+    assert not device.pending()
+    device.run("systemctl", "restart", "nftables")
+    assert lab.new_address in admitted(device), "lost at the next boot"
+
+
+def test_no_right_no_allowlist(lab, device):
+    """Installed without --firewall, also where it was installed with it: refused, and nothing is changed."""
+    filter_as(device, lab.old_address)
+    device.install("--firewall")
+    device.install()
+    device.wait_connected()
+    assert not rights(device) & {NET_ADMIN, SYS_ADMIN}
+    order = device.order(devices.documents(lab)("stage", allowlist=allowlist_of([lab.new_address], [lab.old_address])))
+    assert "allowlist-tool" in device.wait_for("stage", "refused", order=order)["reason"]
+    assert lab.new_address not in admitted(device)
+
+
+def filter_as(device, address: str) -> None:
+    """An administrator's default-drop egress filter, loaded at boot."""
+    device.put("/etc/nftables.conf", FILTER.format(address=address))
+    device.run("mkdir", "-p", "/etc/nftables.d")
+    device.run("systemctl", "enable", "--now", "nftables")
+
+
+def admitted(device) -> set[str]:
+    listed = json.loads(device.run("nft", "-j", "list", "set", "inet", "filter", "hubs"))["nftables"]
+    (found,) = [item["set"] for item in listed if "set" in item]
+    return {one if isinstance(one, str) else one["prefix"]["addr"] for one in found.get("elem", ())}
+
+
+def allowlist_of(new: list[str], old: list[str]) -> dict:
+    known = {key: [{"prefix": text, "source": "test"} for text in texts] for key, texts in (("new", new), ("old", old))}
+    place = {"path": "output", "backend": "nftables", "way": "named_set", "family": "inet", "table": "filter", "set4": "hubs"}
+    return {**known, "private": True, "quiet_period": 0, "places": [place]}

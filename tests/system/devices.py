@@ -63,8 +63,8 @@ class Device:
         done = self.execute("cat", path)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
-    def install(self) -> None:
-        """The module identity, then what an image build or an administrator does."""
+    def install(self, *options: str) -> None:
+        """The module identity, then what an image build or an administrator does; ``options`` are install.sh's."""
         with contextlib.suppress(HubNotFound):  # of an earlier test
             self.hub.delete_identity(self.name, module=MODULE)
         authentication = {"type": "sas", "symmetricKey": {"primaryKey": self.key, "secondaryKey": self.key}}
@@ -74,7 +74,7 @@ class Device:
         self.put("/root/agent.json", json.dumps(self.settings))
         self.put("/etc/rootwave/agent.key", self.key, "600")
         self.run("tar", "-C", "/root", "-xf", "/root/agent.tar.gz")
-        self.run("/root/rootwave-agent/install.sh", "/root/keys.json", "/root/agent.json")
+        self.run("/root/rootwave-agent/install.sh", *options, "/root/keys.json", "/root/agent.json")
 
     def status(self) -> dict:
         return self.json(f"{STATE}/agent-status.json") or {}

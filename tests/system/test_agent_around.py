@@ -88,6 +88,20 @@ def test_deploy_agent_with_another_front_end(fleet, deploy, tarball):
         assert (again.code, again.changed) == (0, 0), again.output
 
 
+def test_deploy_agent_for_firewalls_too(fleet, deploy, tarball):
+    """The agent may change nftables where it was said, and no more once it is not."""
+    device = devices.Device(fleet.lab, fleet.group("trio")[0], tarball, Signer("lab"))
+    for may in (True, False):
+        looked, run, again = (deploy([device.name], *args, trust_agent_firewall=may) for args in (["--check"], [], []))
+        assert (looked.code, run.code) == (0, 0), looked.output + run.output
+        assert (again.code, again.changed) == (0, 0), again.output
+        shown = device.run("systemctl", "show", "--property=CapabilityBoundingSet", "rootwave-agent", "rootwave-inbox")
+        assert shown.count("cap_net_admin") == (2 if may else 0), shown
+        status = device.run("cat", f"/proc/{device.main_pid()}/status")
+        (bounding,) = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapBnd:")]
+        assert bool(bounding >> 12 & 1) == may  # CAP_NET_ADMIN
+
+
 def test_deploy_agent_with_a_certificate(fleet, deploy, tarball):
     name, folder = fleet.group("trio")[2], "/etc/rootwave"
     device = devices.Device(fleet.lab, name, tarball, Signer("lab"))

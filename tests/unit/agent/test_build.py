@@ -162,6 +162,12 @@ def test_install_into_an_image(tmp_path, signed):
     assert (root / "usr/local/lib/rootwave/rootwave-agent.pyz").read_bytes() == (tmp_path / "out" / build.NAME).read_bytes()
     assert (root / "etc/systemd/system/multi-user.target.wants/rootwave-agent.service").is_symlink()
     assert (root / "var/lib/rootwave/inbox").stat().st_mode & 0o7777 == 0o1770
+    dropped = [root / f"etc/systemd/system/{unit}.service.d/firewall.conf" for unit in ("rootwave-agent", "rootwave-inbox")]
+    assert not any(path.exists() for path in dropped)
+    subprocess.run([argv[0], "--firewall", *argv[1:]], check=True, capture_output=True)
+    assert all("CAP_NET_ADMIN" in path.read_text() for path in dropped)
+    subprocess.run(argv, check=True, capture_output=True)
+    assert not any(path.exists() for path in dropped)
     for wrong in (["--wrong", "x", *argv[-2:]], [], argv[-1:], ["--root", root], [*argv[-1:], "none.json"]):
         done = subprocess.run([*argv[:1], *wrong], capture_output=True, check=False)
         assert (done.returncode, done.stderr[:6]) == (2, b"usage:"), wrong
@@ -185,7 +191,7 @@ def test_one_front_end_is_installed(tmp_path, signed, text):
 
 
 def test_a_firewall_that_is_not_packed_is_named(package):
-    """The agent could not change it anyway: its sandbox has no right to."""
+    """The package has one backend."""
     script = """if True:
         import sys
         sys.path.insert(0, sys.argv[1])
