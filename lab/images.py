@@ -37,6 +37,7 @@ PACKAGES = ["python3", "openssh-server", "ca-certificates", "nftables", "iproute
 KEEP = "ca-certificates netfilter-persistent iptables-persistent ipset-persistent"
 KEEP_PACKAGES = f'chroot "$1" sh -c "mkdir /usr/share/lab && cd /usr/share/lab && apt-get download -qq {KEEP}"'
 FILES = Path(__file__).parent / "files"
+CGROUPS_V2 = Path("/sys/fs/cgroup/cgroup.controllers")  # cgroups(7): there where nothing of version 1 is mounted beside
 # Some machines refuse to raise limits above these
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
 
@@ -77,10 +78,13 @@ def _make_base(suite: str, archive: Path) -> None:
 
 @functools.cache
 def choose_runtime(image: str) -> str:
-    """crun where it works; some machines' cgroups need runc. Tried once: it starts a container, and what containers do to the
-    host's cgroups meanwhile must not give one lab two runtimes."""
+    """crun where cgroups are of version 2 alone, else runc if it is there: in hybrid mode crun works as long as version 2 has no
+    controller, and gets one whenever the last container that has mounted net_cls or hugetlb for itself ends.
+
+    Tried once: it starts a container.
+    """
     reasons = []
-    for runtime in ("crun", "runc"):
+    for runtime in ("crun", "runc") if CGROUPS_V2.exists() else ("runc", "crun"):
         try:
             run(["podman", "--runtime", runtime, "run", "--rm", "--network", "none", *LIMITS, image, "true"])
         except LabError as exc:

@@ -10,3 +10,7 @@ cp "/lab-build/lab-client.service" /etc/systemd/system/
 systemctl enable --quiet lab-client.service
 systemctl mask --quiet systemd-resolved.service systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer
 systemctl disable --quiet firewalld.service ufw.service
+# With cgroups of version 1 systemd misses the end of processes: a user's manager took two minutes to stop after the last
+# session, and a login meanwhile waited for that
+mkdir -p /etc/systemd/logind.conf.d
+printf '[Login]\nUserStopDelaySec=infinity\n' > /etc/systemd/logind.conf.d/lab.conf

@@ -67,7 +67,8 @@ def test_demo(tmp_path):
         assert {key: summary[key] for key in summary if key != "seconds"} == PROMISED
         assert "12 of 12 staged gateways and 39 of 39 devices reconnected after cutover, 0 and 0 stranded" in done.stdout
         assert (
-            "gate: fail: 1 total" in said and "applied, but not confirmed, so it reverts by itself" in said
+            "gate after wave canary: fail: 1 total, 1 failed" in said
+            and "applied, but not confirmed, so it reverts by itself" in said
         )  # the bad allowlist
         assert "dev-01 answers: refused: unsigned" in said  # the tampered campaign, on stage
         last = [line for line in said.splitlines() if line.startswith("dev-40 answers about")]
