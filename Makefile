@@ -41,7 +41,7 @@ unit: $(READY)
 	$(BIN)/python -m pytest tests/unit
 
 hub: $(READY)
-	$(BIN)/python -m pytest tests/hub
+	$(BIN)/python -m pytest tests/hub --numprocesses 2 --dist loadfile
 
 system: $(READY)
 	$(AS_ROOT) $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
