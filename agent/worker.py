@@ -214,7 +214,6 @@ class Worker:
                 change = _change(self._config.state_dir, record["change"])  # its own program may have been faster
                 if change.state not in ("committed", "reverted"):
                     journal.recover(change, lock)
-                    journal.note_revert(self._config.state_dir, change)
         if change.state == "committed":
             last = report.load(self._config.state_dir, self._host.clock()) or {}
             return records.moved(record, "proved", committed_at=last.get("committed_at"), confirm_by=None)

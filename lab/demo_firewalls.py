@@ -39,10 +39,10 @@ class Firewalls:
         self._count("first_day")
 
     def bad_allowlist(self, playbook: Callable[..., None]) -> None:
-        """Stage a campaign whose address is the control node's own, into a set of what is dropped."""
+        """Stage a campaign whose address is the control node's own, into a set of what only MQTT may go to."""
         canary, before = self.lab.gateways[0], count.rulesets(self.lab)
         watch = Watch(canary)
-        places = json.dumps({"rootwave_allowlist_places": [filters.BLOCKED]})
+        places = json.dumps({"rootwave_allowlist_places": [filters.BROKERS]})
         playbook("stage_campaign", "campaign-bad.yml", "-e", places, fails=True)
         watch.until_back()
         now = count.rulesets(self.lab)

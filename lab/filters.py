@@ -37,7 +37,8 @@ OUTPUT: dict[str, tuple[dict, ...]] = {
 }
 FORWARD = {"nftables": {"way": "managed_chain", "family": "inet", "table": "filter", "chain": "forward"}}
 BOXED = 3  # the number of the gateway whose hub client lives in a container
-BLOCKED = {"path": "output", "backend": "nftables", "way": "named_set", "family": "inet", "table": "filter", "set4": "blocked"}
+# A place that lets MQTT alone out to what is in it: no place for the address of who administers the gateway
+BROKERS = {"path": "output", "backend": "nftables", "way": "named_set", "family": "inet", "table": "filter", "set4": "brokers"}
 
 
 def assign(lab: Lab, kind: str) -> None:

@@ -84,11 +84,13 @@ def choose_runtime(image: str) -> str:
     Tried once: it starts a container.
     """
     reasons = []
-    for runtime in ("crun", "runc") if CGROUPS_V2.exists() else ("runc", "crun"):
+    # twice, for a lab that starts or ends beside this one may be why the first time fails
+    for runtime in ("crun", "runc") if CGROUPS_V2.exists() else ("runc", "runc", "crun"):
         try:
             run(["podman", "--runtime", runtime, "run", "--rm", "--network", "none", *LIMITS, image, "true"])
         except LabError as exc:
             reasons.append(f"{runtime}: {exc}")
+            say(reasons[-1])
             continue
         return runtime
     raise LabError("no container runtime works here: " + "; ".join(reasons))

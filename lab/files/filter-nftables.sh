@@ -11,7 +11,8 @@ flush ruleset
 table inet filter {
   # the hub; NET-2041
   set hubs { type ipv4_addr; flags interval; counter; elements = { 192.0.2.44, $admitted } }
-  set blocked { type ipv4_addr; flags interval; elements = { 198.51.100.128/25 } }
+  # the partner's brokers; NET-2203
+  set brokers { type ipv4_addr; flags interval; elements = { 198.51.100.128/25 } }
   set banned { type ipv4_addr; flags timeout; elements = { 198.51.100.7 timeout 1d } }
   chain input {
     type filter hook input priority 0; policy accept;
@@ -22,7 +23,8 @@ table inet filter {
     type filter hook output priority 0; policy drop;
     oif "lo" accept comment "loopback"
     meta l4proto { tcp, udp } th dport 53 accept
-    ip daddr @blocked counter drop comment "nobody talks to these"
+    ip daddr @brokers tcp dport 8883 counter accept
+    ip daddr @brokers counter drop comment "nothing but MQTT"
     ct state established,related accept
     meta l4proto { icmp, ipv6-icmp } accept
     ip daddr @hubs tcp dport { 443, 8883 } counter accept

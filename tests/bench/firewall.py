@@ -28,6 +28,7 @@ from tests.system.fleet import environment
 
 HERE = Path(__file__).parent
 TURNS, EXTRA_MOST = 5, 0.5  # seconds beyond nft
+NOOP_MOST = 1.5  # pings of the same fleet
 # prefixes of each length in the global tag of 2025-11-17 (change 42)
 V4 = {24: 1, 25: 59, 26: 1, 27: 185, 32: 108}  # and the lab hub's own, a /32
 V6 = 155
@@ -72,6 +73,8 @@ def figures(names_of_groups: int = 24) -> dict[str, float]:
             commands.down("bench-firewall", folder / "inventory")
     if found["allowlist_seconds_beyond_nft"] > EXTRA_MOST:
         raise SystemExit(f"510 prefixes take more than {EXTRA_MOST} s beyond nft -f: {found}")
+    if found["allowlist_noop_pass_over_ping"] > NOOP_MOST:
+        raise SystemExit(f"a pass with nothing to do takes more than {NOOP_MOST} pings: {found}")
     return {key: round(value, 3) for key, value in found.items()}
 
 

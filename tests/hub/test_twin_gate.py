@@ -82,7 +82,7 @@ def test_all_waves_pass_and_a_second_run_changes_nothing(fleet, waves, registry)
     ],
 )
 def test_one_bad_device_keeps_the_next_wave_untouched(fleet, waves, registry, answer, words):
-    path = twin_waves(fleet, phase_timeout=10)
+    path = twin_waves(fleet, phase_timeout=20)
     with fleet.start(waves["canary"] + waves["broad"], {waves["canary"][1]: answer}):
         ran = stage(fleet, waves, path)
     assert ran.code != 0 and f"gate after wave canary: {words}" in ran.output, ran.output
@@ -188,7 +188,7 @@ def test_a_clock_in_the_past_does_not_shorten_the_soak(fleet, waves):
 def test_the_connection_string_is_shown_nowhere(azure, fleet, waves):
     """By no task, no gate, no role's argument specification, the loudest way, whether it goes well or not."""
     key = azure.connection_string.rpartition("SharedAccessKey=")[2]
-    path = twin_waves(fleet, phase_timeout=10)
+    path = twin_waves(fleet, phase_timeout=20)
     for more, words in (({"connections": {}}, "Nothing was ordered"), ({}, "3 ordered"), ({"fleet": None}, "set rootwave_twins")):
         inventory = fleet.inventory(waves, orders={"stage": path}, **more)
         ran = fleet.play("order_campaign", inventory, "-e", "rootwave_phase=stage", "-vvvv", "--diff")
@@ -230,7 +230,7 @@ def test_inbox_devices_and_run_wave(fleet, registry):
 
 def test_late_comers_of_a_retirement_get_the_stage_too(fleet, waves, registry):
     """Of two configurations the hub applies one, and who has not staged cannot retire."""
-    stage = twin_waves(fleet, phase_timeout=10)
+    stage = twin_waves(fleet, phase_timeout=20)
     orders = {"stage": stage, "retire": str(fleet.sign("retire", serial=2))}
     late = f"late-{uuid.uuid4().hex[:6]}"
     condition = f"FROM devices.modules WHERE moduleId = '{MODULE}' AND tags.site = '{late}'"
@@ -283,7 +283,7 @@ def test_a_retirement_goes_back_though_three_orders_are_too_large_for_a_twin(fle
 
 def test_late_comers_get_the_order_by_a_configuration(azure, fleet, waves, registry):
     """It never gets another condition, and while it is there nothing is ordered again: the hub would write over that."""
-    path = twin_waves(fleet, phase_timeout=10)
+    path = twin_waves(fleet, phase_timeout=20)
     late = f"late-{uuid.uuid4().hex[:6]}"
     condition = f"FROM devices.modules WHERE moduleId = '{MODULE}' AND tags.site = '{late}'"
     flags = ("-e", "rootwave_phase=stage", "-e", f'{{"rootwave_late_condition": "{condition}"}}')
@@ -297,7 +297,7 @@ def test_late_comers_get_the_order_by_a_configuration(azure, fleet, waves, regis
     assert narrower.code != 0 and "has another target condition" in narrower.output, narrower.output
     fleet.seed(["x-" + late])
     again = ("order_campaign", fleet.inventory({"canary": ["x-" + late]}, orders={"stage": path}), *flags[:2])
-    fleet.write_campaign([{"group": "canary", "via": "twin"}], phase_timeout=10)
+    fleet.write_campaign([{"group": "canary", "via": "twin"}], phase_timeout=20)
     refused = fleet.play(*again, "-e", "rootwave_again=true")
     name = f"rootwave-stage-1-{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]}"
     assert refused.code != 0 and f"Nothing was ordered again: configuration {name}" in refused.output, refused.output

@@ -13,9 +13,9 @@ from ansible_collections.rootwave.iot.plugins.filter.desired import desired
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
 
-from lab import commands, config, fleet, hub_client, network
+from lab import commands, config, fleet, hub_client, inventory, network
 from lab.tools import run
-from tests.system.fleet import ANSIBLE, PLAYBOOKS, RUN_MOST, Fleet, environment
+from tests.system.fleet import ANSIBLE, PLAYBOOKS, RUN_MOST, Fleet, environment, wait_until
 
 THREADS = ThreadPoolExecutor(4)
 EACH = ["gw-01", "gw-02", "gw-03"]  # Debian 11, 12, 13
@@ -164,6 +164,26 @@ class Site(Fleet):
         assert self.ask(name, commit=report["pending"])["outcome"] == "done"
         return report
 
+    def retired(self, name, *places, **changes):
+        """The report of a retire, once the old session's last packets are through."""
+        report: dict = {}
+
+        def quiet():
+            report.update(self.phase(name, "retire", *places, **changes))
+            return "allowlist-traffic" not in [one["id"] for one in report["blockers"]]
+
+        wait_until(quiet, "the end of the old session")
+        assert report["outcome"] == "pending", report
+        return report
+
+    def stands(self, name) -> bool:
+        """The way in and the old way out: a login over a new SSH connection, and the hub's old address answers."""
+        variables = inventory.hosts_of(self.lab)["fleet"]["vars"]
+        argv = ["ssh", "-i", variables["ansible_ssh_private_key_file"], *variables["ansible_ssh_common_args"].split()]
+        argv += ["-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", "ConnectTimeout=10"]
+        done = subprocess.run([*argv, f"root@{self.gateways[name].address}", "true"], check=False, capture_output=True)
+        return done.returncode == 0 and self.reaches(name, self.lab.old_address)
+
     def reaches(self, name, address) -> bool:
         """A real connection, by a foreign program."""
         argv = ("timeout", "4", "bash", "-c", f"exec 3<>/dev/tcp/{address}/8883")
@@ -178,7 +198,9 @@ class Site(Fleet):
         return self.execute(name, "sh", "-c", "cat /etc/nftables.d/* 2>/dev/null").stdout.decode()
 
     def pending(self, name) -> bool:
-        return bool(self.execute(name, "sh", "-c", "ls /var/lib/rootwave/pending").stdout.strip())
+        done = self.execute(name, "sh", "-c", "mkdir -p /var/lib/rootwave/pending && ls /var/lib/rootwave/pending")
+        assert done.returncode == 0, done.stderr.decode()
+        return bool(done.stdout.strip())
 
     def reboot(self, name):
         """Back when systemd says so; while its bus is not there yet it says nothing of use."""

@@ -46,7 +46,13 @@ def load(text):
 
 
 def listed():
-    return normal(json.loads(run("nft", "-j", "list", "ruleset").stdout)["nftables"])
+    """All objects; a rule with its number in its chain, since the list is compared in any order."""
+    found = normal(json.loads(run("nft", "-j", "list", "ruleset").stdout)["nftables"])
+    seen: dict = {}
+    for rule in [one["rule"] for one in found if "rule" in one]:
+        chain = (rule["family"], rule["table"], rule["chain"])
+        rule["number"] = seen[chain] = seen.get(chain, 0) + 1
+    return found
 
 
 def normal(value):

@@ -9,11 +9,12 @@ import os
 import pytest
 import yaml
 
-from tests.system.allowlist_site import CHAIN, EACH, SAMPLE, SET, Site, trio
+from tests.system.allowlist_site import CHAIN, EACH, RULES, SAMPLE, SET, Site, trio
 from tests.system.fleet import wait_until
 
 NAME = "nft" + os.environ.get("PYTEST_XDIST_WORKER", "")
 WAYS = {"named_set": SET, "managed_chain": CHAIN}
+REVERT = "for one in /var/lib/rootwave/pending/*; do [ -d $one ] && python3 -I $one; done"
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +74,7 @@ def test_retire_takes_out_what_only_the_old_ones_needed(site, name):
     site.alter(name, "systemctl", "restart", "lab-client")
     noisy = site.phase(name, "retire", CHAIN, section={"quiet_period": 3600})
     assert [one["id"] for one in noisy["blockers"]] == ["allowlist-traffic"], noisy["blockers"]
-    report = noisy
-    for _each in range(5):  # the old session's last packets
-        if "allowlist-traffic" in [one["id"] for one in report["blockers"]]:
-            report = site.phase(name, "retire", CHAIN)
-    assert report["outcome"] == "pending", report
+    report = site.retired(name, CHAIN)
     (taken,) = [change for change in report["plan"] if change["action"] == "take-out"]
     assert taken["prefixes"] == [old + "/32"] and taken["packets"][0] > 0, taken
     site.ask(name, commit=report["pending"])
@@ -131,9 +128,9 @@ def test_a_campaign_by_its_playbook(site):
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_bad_allowlist_that_cuts_ssh_reverts_by_itself(site, name):
-    """The place that was named is a set of what is dropped, and the control node's address comes into it."""
-    dropping = "meta l4proto udp th dport 53 accept\n ip daddr @hubs drop\n ct state established,related accept"
-    site.filter(name, elements="192.0.2.44", established=dropping, hub="accept")
+    """To what is in the set that was named goes MQTT and nothing else, and the control node's address comes into it."""
+    only = f"meta l4proto udp th dport 53 accept\n {RULES['hub']}\n ip daddr @hubs drop\n ct state established,related accept"
+    site.filter(name, established=only, hub="accept")
     before = site.rules(name)
     new = [site.lab.dns_address, site.lab.new_address]  # the name server of the lab is where ansible runs
     code, output = site.over_ssh(name, site.document("stage", [SET], new=new, old=[], confirm_within=10))
@@ -142,6 +139,7 @@ def test_a_bad_allowlist_that_cuts_ssh_reverts_by_itself(site, name):
     wait_until(lambda: not site.pending(name), "the revert")
     assert (site.rules(name), site.ours(name)) == (before, "")
     assert site.report(name)["outcome"] == "reverted"
+    assert site.stands(name)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -154,6 +152,7 @@ def test_without_a_commit_it_reverts_by_itself(site, way):
     assert (site.rules("gw-01"), site.ours("gw-01")) == (before, "")
     late = site.ask("gw-01", commit=report["pending"])
     assert "reverted already" in late["error"]
+    assert site.stands("gw-01")
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -165,6 +164,7 @@ def test_reboot_while_pending(site, name, way):
     site.reboot(name)
     wait_until(lambda: not site.pending(name), "the revert at boot")
     assert (site.rules(name), site.ours(name)) == (before, "")
+    assert site.stands(name)
 
 
 @pytest.mark.parametrize("step", ["planned", "rehearsed", "armed", "applied", "proved"])
@@ -174,11 +174,12 @@ def test_killed_at_a_step(site, way, step):
     site.filter("gw-02")
     before = site.rules("gw-02")
     site.phase("gw-02", "stage", WAYS[way], kill_at=step)
-    site.execute("gw-02", "sh", "-c", "for one in /var/lib/rootwave/pending/*; do [ -d $one ] && python3 -I $one; done")
+    site.execute("gw-02", "sh", "-c", REVERT)
     assert (site.rules("gw-02"), site.ours("gw-02"), site.pending("gw-02")) == (before, "", False)
     site.phase("gw-02", "stage", WAYS[way], kill_at=step)
     assert site.staged("gw-02", WAYS[way])["outcome"] == "pending"
     assert site.reaches("gw-02", site.lab.new_address)
+    assert site.stands("gw-02")
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["the same phase", "another campaign"])
@@ -205,6 +206,7 @@ def test_two_runs_at_once(site, same):
     assert (new in site.rules(name), other in site.rules(name)) == (True, False)
     assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
     assert site.rules(name) == before
+    assert site.stands(name)
 
 
 def test_disk_full_while_persisting(site):
@@ -217,6 +219,7 @@ def test_disk_full_while_persisting(site):
     assert report["outcome"] == "reverted", report
     assert "No space left" in report["error"]
     assert (site.rules("gw-03"), site.ours("gw-03")) == (before, "")
+    assert site.stands("gw-03")
 
 
 def test_somebody_else_changes_it_while_ours_is_pending(site):
@@ -228,6 +231,7 @@ def test_somebody_else_changes_it_while_ours_is_pending(site):
     assert ended["outcome"] == "reverted"
     assert "198.51.100.0/24" in site.rules("gw-01")
     assert site.lab.new_address not in site.rules("gw-01")
+    assert site.stands("gw-01")
 
 
 def test_the_service_stopped_while_ours_is_pending(site):
@@ -237,6 +241,104 @@ def test_the_service_stopped_while_ours_is_pending(site):
     site.alter("gw-01", "systemctl", "stop", "nftables")
     assert site.ask("gw-01", commit=report["pending"], state="reverted")["outcome"] == "reverted"
     assert (site.rules("gw-01"), site.ours("gw-01"), site.pending("gw-01")) == ("", "", False)
+    assert site.stands("gw-01")
+
+
+def test_a_commit_of_what_somebody_undid_is_refused(site):
+    """What the new connection has proved is not there any more; so it is not committed, and reverts."""
+    site.filter("gw-02")
+    before = site.rules("gw-02")
+    report = site.phase("gw-02", "stage", SET)
+    site.alter("gw-02", "nft", f"delete element inet filter hubs {{ {site.lab.new_address} }}")
+    refused = site.ask("gw-02", commit=report["pending"])
+    assert "is not as it left it any more" in refused["error"] and site.pending("gw-02"), refused
+    assert site.ask("gw-02", commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    assert (site.rules("gw-02"), site.ours("gw-02"), site.pending("gw-02")) == (before, "", False)
+    assert site.stands("gw-02")
+
+
+@pytest.mark.parametrize("undo", ["while pending", "by phase revert"])
+def test_the_repair_of_a_damaged_chain_is_taken_back(site, undo):
+    """Its rules are gone, so nobody knows with which ports it was; a revert that waits for those would never end."""
+    new = site.lab.new_address
+    site.filter("gw-02")
+    site.staged("gw-02", CHAIN)
+    site.alter("gw-02", "nft", "flush chain inet filter rootwave_output")
+    assert not site.reaches("gw-02", new)
+    report = site.phase("gw-02", "stage", CHAIN)
+    assert (report["outcome"], [one["action"] for one in report["plan"]]) == ("pending", ["repair"]), report
+    if undo == "while pending":
+        assert site.ask("gw-02", commit=report["pending"], state="reverted")["outcome"] == "reverted"
+    else:
+        assert site.ask("gw-02", commit=report["pending"])["outcome"] == "done"
+        undone = site.phase("gw-02", "revert", CHAIN, undo="stage")
+        assert undone["outcome"] == "pending", undone
+        assert site.ask("gw-02", commit=undone["pending"])["outcome"] == "done"
+    assert not site.pending("gw-02") and site.reaches("gw-02", new) and site.stands("gw-02")
+
+
+def test_the_disk_is_read_only_while_ours_is_pending(site):
+    """The kernel is the way in, so it is taken back at once; the rest once the disk takes writes again."""
+    site.filter("gw-02")
+    before = site.rules("gw-02")
+    assert site.phase("gw-02", "stage", SET)["outcome"] == "pending"
+    state = "/var/lib/rootwave"
+    site.alter_mounts("gw-02", f"mount --bind {state} {state} && mount -o remount,bind,ro {state}")
+    done = site.execute("gw-02", "sh", "-c", f"! touch {state}/x && {REVERT}")
+    assert done.returncode == 1 and b"Read-only file system" in done.stderr, done.stderr
+    assert site.rules("gw-02") == before and site.ours("gw-02")
+    site.alter_mounts("gw-02", f"umount {state}")
+    site.execute("gw-02", "sh", "-c", REVERT)
+    assert (site.rules("gw-02"), site.ours("gw-02"), site.pending("gw-02")) == (before, "", False)
+    assert site.stands("gw-02")
+
+
+KILLER = """\
+#!/bin/sh
+[ "$*" = "-f -" ] || exec /usr/sbin/nft "$@"
+{first} "$@"
+kill -9 $PPID
+"""
+
+
+@pytest.mark.parametrize("loaded", [False, True], ids=["before it is told", "after it was told"])
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_between_kernel_and_file(site, way, loaded):
+    """nft itself kills the run that has started it."""
+    site.filter("gw-03")
+    before = site.rules("gw-03")
+    script = KILLER.format(first="/usr/sbin/nft" if loaded else "true")
+    wrapper = "/usr/local/sbin/nft"
+    site.alter("gw-03", "sh", "-euc", f"cat > {wrapper} && chmod 755 {wrapper}", stdin=script.encode())
+    site.phase("gw-03", "stage", WAYS[way], kill_at="its own tool")
+    site.alter("gw-03", "rm", wrapper)
+    assert (site.pending("gw-03"), site.rules("gw-03") == before, site.ours("gw-03")) == (True, not loaded, "")
+    site.execute("gw-03", "sh", "-c", REVERT)
+    assert (site.rules("gw-03"), site.ours("gw-03"), site.pending("gw-03")) == (before, "", False)
+    assert site.stands("gw-03")
+
+
+@pytest.mark.parametrize(
+    "place, spoil",
+    [
+        (CHAIN, "nft rename chain inet filter output egress"),
+        (SET, "sed -i 's/hubs/hub/' /etc/nftables.conf; systemctl restart nftables"),
+    ],
+    ids=["chain renamed", "set renamed"],
+)
+def test_the_place_is_gone_between_plan_and_apply(site, place, spoil):
+    """Somebody works while the revert is armed: nothing is made anew under the name that was named."""
+    name = "gw-02"
+    site.filter(name)
+    run = site.start(name, document=site.document("stage", [place]), hold_at="armed")
+    wait_until(lambda: site.execute(name, "test", "-p", "/core/go").returncode == 0, "the run's stop")
+    site.alter(name, "sh", "-euc", spoil)
+    spoilt = site.rules(name)
+    site.execute(name, "sh", "-c", "echo > /core/go")
+    report = run.result(120)
+    assert (report["outcome"], report["revert"]) == ("reverted", "reverted"), report
+    assert (site.rules(name), site.ours(name), site.pending(name)) == (spoilt, "", False)
+    assert site.stands(name)
 
 
 def test_a_gateway_behind_its_own_filter_is_rescued(site):
@@ -269,53 +371,4 @@ def test_many_prefixes_in_one_transaction(site, name, count):
     assert site.rules(name).count('comment "rootwave"') == count
     assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
     assert site.rules(name) == before
-
-
-OTHER = "table inet other {\n chain out {\n type filter hook output priority 5; policy drop;\n accept\n }\n}\n"
-REFUSALS = {
-    "allowlist-place": [
-        ({}, {"places": []}),
-        ({}, {"places": [{**CHAIN, "chain": "egress"}]}),
-        ({"hub": "accept"}, {"places": [SET]}),
-        ({}, {"places": [{"path": "output", "backend": "none"}]}),
-    ],
-    "allowlist-empty": [({}, {"new": []})],
-    "allowlist-missing-set": [({}, {"places": [{**SET, "set4": "hub"}]}), ({}, {"places": [{**SET, "table": "egress"}]})],
-    "allowlist-set-type": [({}, {"places": [{**SET, "set4": "banned"}]})],
-    "allowlist-overlap": [({"elements": "10.91.0.0/30, 40.74.0.5"}, {"new": [{"prefix": "40.74.0.0/16", "source": "test"}]})],
-    "allowlist-auto-merge": [({"flags": "flags interval; auto-merge;"}, {})],
-    "allowlist-not-persistent": [({"include": ""}, {}), ({"include": 'include "/etc/nowhere/*.nft"\n'}, {})],
-    "allowlist-two-backends": [({"extra": OTHER}, {})],
-}
-
-
-@pytest.mark.parametrize(
-    "blocker, spoil",
-    [
-        ("allowlist-ruleset", "echo 'table inet {' >> /etc/nftables.conf"),
-        ("allowlist-tool", "mv /usr/sbin/nft /usr/sbin/nft.away"),
-        ("allowlist-not-persistent", "systemctl -q disable nftables"),
-        ("allowlist-not-persistent", "sed -i '/^include/d; 2i include \"/etc/nftables.d/*.nft\"' /etc/nftables.conf"),
-        ("allowlist-not-persistent", "sed -i '/^include/d; s#^flush.*#include \"/etc/nftables.d/*.nft\"#' /etc/nftables.conf"),
-    ],
-    ids=["does not load", "no nft", "not enabled", "included before the table", "the same, and nothing flushed"],
-)
-def test_refused_for_what_is_around(site, blocker, spoil):
-    site.filter("gw-03")
-    before = site.rules("gw-03")
-    site.alter("gw-03", "sh", "-c", spoil)
-    report = site.phase("gw-03", "stage", CHAIN)
-    assert (report["outcome"], [one["id"] for one in report["blockers"]]) == ("refused", [blocker]), report
-    site.execute("gw-03", "mv", "/usr/sbin/nft.away", "/usr/sbin/nft")
-    assert (site.rules("gw-03"), site.ours("gw-03"), site.pending("gw-03")) == (before, "", False)
-
-
-@pytest.mark.parametrize("blocker, number", [(key, number) for key, cases in REFUSALS.items() for number in range(len(cases))])
-def test_refused_and_nothing_touched(site, blocker, number):
-    changes, section = REFUSALS[blocker][number]
-    site.filter("gw-02", **changes)
-    before = site.rules("gw-02")
-    report = site.phase("gw-02", "stage", SET, section=section)
-    assert report["outcome"] == "refused", report
-    assert blocker in {one["id"] for one in report["blockers"]}, report["blockers"]
-    assert (site.rules("gw-02"), site.ours("gw-02"), site.pending("gw-02")) == (before, "", False)
+    assert site.stands(name)

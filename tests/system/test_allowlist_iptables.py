@@ -83,11 +83,7 @@ def test_retire_takes_out_what_only_the_old_ones_needed(site, name, way):
     site.alter(name, "systemctl", "restart", "lab-client")
     noisy = site.phase(name, "retire", place, section={"quiet_period": 3600})
     assert ids(noisy) == ["allowlist-traffic"], noisy["blockers"]
-    report = noisy
-    for _each in range(5):  # the old session's last packets
-        if "allowlist-traffic" in ids(report):
-            report = site.phase(name, "retire", place)
-    assert report["outcome"] == "pending", report
+    report = site.retired(name, place)
     (taken,) = [change for change in report["plan"] if change["action"] == "take-out"]
     assert taken["prefixes"] == [old + "/32"] and taken["packets"][0] > 0, taken
     site.ask(name, commit=report["pending"])
@@ -129,7 +125,7 @@ def test_the_module_commits_over_a_fresh_connection(site, name):
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_bad_allowlist_that_cuts_ssh_reverts_by_itself(site, name):
-    """The place that was named is a set of what is dropped, and the control node's address comes into it."""
+    """A rule before the one that admits the set drops what is in it, and the control node's address comes into it."""
     dropping = "-A OUTPUT -p udp -m udp --dport 53 -j ACCEPT\\n-A OUTPUT -m set --match-set hubs dst -j DROP"
     dropping = f"sed -i '/^:f2b/a {dropping}' /etc/iptables/rules.v4"
     site.filter(name, "192.0.2.45", then=f"{dropping}; netfilter-persistent reload; iptables -A egress -j ACCEPT")
@@ -141,6 +137,7 @@ def test_a_bad_allowlist_that_cuts_ssh_reverts_by_itself(site, name):
     wait_until(lambda: not site.pending(name), "the revert")
     assert (site.rules(name), site.ours(name)) == (before, "")
     assert site.report(name)["outcome"] == "reverted"
+    assert site.stands(name)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -153,6 +150,7 @@ def test_without_a_commit_it_reverts_by_itself(site, way):
     assert (site.rules("gw-01"), site.ours("gw-01")) == (before, "")
     late = site.ask("gw-01", commit=report["pending"])
     assert "reverted already" in late["error"]
+    assert site.stands("gw-01")
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -164,6 +162,7 @@ def test_reboot_while_pending(site, name, way):
     site.reboot(name)
     wait_until(lambda: not site.pending(name), "the revert at boot")
     assert (site.rules(name), site.ours(name)) == (before, "")
+    assert site.stands(name)
 
 
 @pytest.mark.parametrize("step", ["planned", "rehearsed", "armed", "applied", "proved"])
@@ -178,6 +177,7 @@ def test_killed_at_a_step(site, way, step):
     site.phase("gw-02", "stage", WAYS[way], kill_at=step)
     assert site.staged("gw-02", WAYS[way])["outcome"] == "pending"
     assert site.reaches("gw-02", site.lab.new_address)
+    assert site.stands("gw-02")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -191,6 +191,7 @@ def test_disk_full_while_persisting(site, way):
     assert report["outcome"] == "reverted", report
     assert "No space left" in report["error"]
     assert (site.rules("gw-03"), site.ours("gw-03")) == (before, "")
+    assert site.stands("gw-03")
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -231,6 +232,7 @@ def test_everything_is_flushed_while_ours_is_pending(site, way):
     assert "hubs" not in site.loaded("gw-01")
     assert site.ask("gw-01", commit=report["pending"], state="reverted")["outcome"] == "reverted"
     assert (site.files("gw-01"), site.ours("gw-01"), site.pending("gw-01")) == (files, "", False)
+    assert site.stands("gw-01")
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -245,6 +247,7 @@ def test_a_rule_of_others_holds_on_to_our_chain(site, name):
     site.alter(name, "iptables", "-D", "DOCKER-USER", "-j", "rootwave_output")
     staged = site.staged(name, CHAIN)
     assert [change["action"] for change in staged["plan"]] == ["admit"] and site.reaches(name, site.lab.new_address)
+    assert site.stands(name)
 
 
 def test_a_set_of_ours_that_others_made_anew_is_swapped(site):

@@ -73,11 +73,7 @@ def test_retire_takes_out_what_only_the_old_ones_needed(site, name):
     site.alter(name, "systemctl", "restart", "lab-client")
     noisy = site.phase(name, "retire", OUTPUT, section={"quiet_period": 3600})
     assert ids(noisy) == ["allowlist-traffic"], noisy["blockers"]
-    report = noisy
-    for _each in range(5):  # the old session's last packets
-        if "allowlist-traffic" in ids(report):
-            report = site.phase(name, "retire", OUTPUT)
-    assert report["outcome"] == "pending", report
+    report = site.retired(name, OUTPUT)
     (taken,) = [change for change in report["plan"] if change["action"] == "take-out"]
     assert taken["prefixes"] == [old + "/32"] and taken["packets"][0] > 0, taken
     site.ask(name, commit=report["pending"])
@@ -144,6 +140,7 @@ def test_without_a_commit_it_reverts_by_itself(site, name):
     wait_until(lambda: not site.pending(name), "the revert")
     assert site.rules(name) == before
     assert "reverted already" in site.ask(name, commit=report["pending"])["error"]
+    assert site.stands(name)
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -154,6 +151,7 @@ def test_reboot_while_pending(site, name):
     site.reboot(name)
     wait_until(lambda: not site.pending(name), "the revert at boot")
     assert site.rules(name) == before
+    assert site.stands(name)
 
 
 REVERT = "for one in /var/lib/rootwave/pending/*; do [ -d $one ] && python3 -I $one; done"
@@ -170,6 +168,7 @@ def test_killed_at_a_step(site, step):
     site.phase("gw-02", "stage", OUTPUT, kill_at=step)
     assert site.staged("gw-02", OUTPUT)["outcome"] == "pending"
     assert site.reaches("gw-02", site.lab.new_address)
+    assert site.stands("gw-02")
 
 
 KILLER = """\
@@ -191,10 +190,7 @@ def test_killed_between_files_and_kernel(site, phase, tool, loaded):
         site.staged("gw-02", OUTPUT, **asked)
         site.move_hub()
         site.alter("gw-02", "systemctl", "restart", "lab-client")
-        report = site.phase("gw-02", "retire", OUTPUT, **asked)
-        for _each in range(5):  # the old session's last packets
-            if report["outcome"] == "refused":
-                report = site.phase("gw-02", "retire", OUTPUT, **asked)
+        report = site.retired("gw-02", OUTPUT, **asked)
         assert site.ask("gw-02", commit=report["pending"], state="reverted")["outcome"] == "reverted"
     before = site.rules("gw-02")
     real = f"/usr/sbin/xtables-nft-multi {tool}"
@@ -224,6 +220,7 @@ def test_disk_full_while_persisting(site):
     assert report["outcome"] == "reverted", report
     assert "No space left" in report["error"]
     assert (site.rules("gw-03"), site.pending("gw-03")) == (before, False)
+    assert site.stands("gw-03")
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -251,6 +248,7 @@ def test_ufw_is_disabled_while_ours_is_pending(site):
     site.alter("gw-01", "ufw", "disable")
     assert site.ask("gw-01", commit=report["pending"], state="reverted")["outcome"] == "reverted"
     assert site.execute("gw-01", "sh", "-c", "cat /etc/ufw/user*.rules").stdout == files
+    assert site.stands("gw-01")
 
 
 def test_ufw_is_disabled_between_plan_and_apply(site):
@@ -264,6 +262,7 @@ def test_ufw_is_disabled_between_plan_and_apply(site):
     assert report["outcome"] == "reverted" and "is not as planned" in report["error"], report
     assert site.execute("gw-01", "sh", "-c", "cat /etc/ufw/user*.rules").stdout == files
     assert not site.pending("gw-01")
+    assert site.stands("gw-01")
 
 
 HOLDER = """\
@@ -300,6 +299,7 @@ def test_another_ufw_holds_the_lock(site, how, outcome):
     if outcome == "refused":
         assert ids(report) == ["allowlist-tool"] and "/run/ufw.lock" in report["blockers"][0]["detail"]
         assert site.rules("gw-01") == before
+    assert site.stands("gw-01")
 
 
 def test_what_was_lost_or_altered_is_repaired(site):

@@ -80,7 +80,7 @@ def leave_unconfirmed(fleet, confirm_within):
 
 def test_unconfirmed_change_reverts_by_itself(fleet, roots):
     """No payload, no control node: the timer on the gateway does it."""
-    before = leave_unconfirmed(fleet, confirm_within=30)
+    before = leave_unconfirmed(fleet, confirm_within=60)
     for name in before:
         wait_until(lambda name=name: not pending(fleet, name), f"the revert of {name}")
         wait_until(lambda name=name: fleet.report(name)["outcome"] == "reverted", f"the report of {name}")

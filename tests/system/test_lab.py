@@ -11,6 +11,7 @@ import pytest
 from lab import commands, config, count, fleet, hub_client, images
 from lab.hub_config import HUB_WEST
 from lab.tools import LabError, run
+from tests.system.fleet import wait_until
 
 NAME = "promise"
 FILTERED = "promise-filters"
@@ -64,11 +65,15 @@ def test_gateways_behind_a_filter(tmp_path):
             assert count.let_out(lab, lab.old_address) == {one.name for one in lab.gateways}
             assert count.let_out(lab, lab.where.hubs[HUB_WEST]) == set()
             for argv, there in asked:
-                assert bool(fleet.execute(lab, boxed, argv).stdout) == there, argv
+                wait_until(lambda argv=argv, there=there: holds(lab, boxed, argv) == there, " ".join(argv))
         hub_client.cutover(lab)
         assert count.let_out(lab, lab.new_address) == set()
     finally:
         commands.down(FILTERED, tmp_path)
+
+
+def holds(lab, gateway, argv):
+    return bool(fleet.execute(lab, gateway, argv).stdout)
 
 
 def renew(lab):

@@ -114,7 +114,7 @@ def test_a_gateway_that_hangs_is_timed_out(fleet):
     first = fleet.group("first")[0]
     hangs = "/usr/local/bin/hangs"
     fleet.alter(first, "sh", "-c", f"cat > {hangs} && chmod 755 {hangs}", stdin=b"#!/bin/sh\nsleep 600\n")
-    campaign = fleet.campaign(WAVES, policy={"phase_timeout": 20})
+    campaign = fleet.campaign(WAVES, policy={"phase_timeout": 40})
     run = fleet.play("stage_campaign", campaign, overrides={first: {"ansible_python_interpreter": hangs}})
     assert run.code != 0
     assert "gate after wave first: fail: 4 total, 3 done, 1 timed out" in run.output

@@ -66,11 +66,26 @@ def _find(state_dir, identity):
     raise BadInput("there is no change {0} on this gateway".format(identity), id=identity)
 
 
+def _check_switches(change):
+    """What somebody else has undone meanwhile was not what the new connection has proved."""
+    if not change.switches:
+        return
+    from .allowlists import document, switch
+
+    for one in [switch.Switch(**item) for item in change.switches]:
+        if not switch.stands(one):
+            message = (
+                "change {0} cannot be committed: {1} is not as it left it any more, so somebody changed it since; the revert "
+                "stays armed. Find who writes that ruleset, and start again"
+            )
+            label = document.place_of(one.place).label
+            raise BadInput(message.format(change.id, label), id=change.id)
+
+
 def _end(host, change, state, lock):
     if state == "reverted":
-        left_alone = change.revert(lock)
-        journal.note_revert(host.state_dir, change)
-        return left_alone
+        return change.revert(lock)
+    _check_switches(change)
     within = change.document.get("within")
     if within:
         from . import containers

@@ -132,9 +132,13 @@ class Change:
 
         Raises RevertFailed, and stays armed, when a store's tool fails or the journal is damaged.
         """
-        self._release()
-        if self.state != "reverting":
-            self.enter("reverting")
+        try:
+            self._release()
+            if self.state != "reverting":
+                self.enter("reverting")
+        except OSError:
+            self._switch_back(lock)  # a disk that takes no writes must not cost the way in
+            raise
         try:
             left_alone = self._walk_backward(lock)
         except (ApplyFailed, CommandFailed, OSError) as exc:
@@ -145,8 +149,16 @@ class Change:
             ) from exc
         self._sync()
         self.enter("reverted")
-        self.finish()
+        self.end_reverted()
         return left_alone
+
+    def end_reverted(self):
+        """The report before the folder goes: while that is there, whoever is killed here is followed by another try."""
+        try:
+            note_revert(os.path.dirname(os.path.dirname(self.folder)), self)
+        except OSError as exc:
+            sys.stderr.write("rootwave: the report cannot tell that {0} is reverted: {1}\n".format(self.id, exc.strerror))
+        self.finish()
 
     def _walk_backward(self, lock):
         """Everything back, last step first. The way in must not wait for a trust tool that fails: switches follow in any case."""
@@ -156,14 +168,18 @@ class Change:
             for step in reversed(self.refreshes):
                 edits.refresh(step.inverted(), lock)
         finally:
-            if self.switches:
-                from .allowlists import switch
-
-                left_alone += switch.walk_backward([switch.Switch(**one) for one in self.switches], lock)
+            left_alone += self._switch_back(lock)
         return left_alone
 
+    def _switch_back(self, lock):
+        if not self.switches:
+            return []
+        from .allowlists import switch
+
+        return switch.walk_backward([switch.Switch(**one) for one in self.switches], lock)
+
     def abandon(self):
-        """End a change of which nothing was applied: no edit, no tool run."""
+        """End a change of which nothing was applied, no edit and no tool run: what the report says of the gateway is true."""
         self.enter("reverting")
         self.enter("reverted")
         self.finish()
@@ -267,8 +283,11 @@ def _changes(folder):
 def recover(change, lock=None):
     """End a change that its run left behind: finish what was decided, revert what was not. Returns the end state."""
     state = change.state
-    if state in ("committed", "reverted"):
+    if state == "committed":
         change.finish()
+        return state
+    if state == "reverted":
+        change.end_reverted()
         return state
     change.check()
     if state == "armed":
@@ -289,9 +308,7 @@ def main(folder, wait="0"):
         with Lock(os.path.join(root, "lock"), wait=LOCK_WAIT_AT_REVERT) as lock:
             if not os.path.isdir(folder):
                 return 0  # committed or reverted while this waited for the lock
-            change = Change(folder)
-            if recover(change, lock) == "reverted":
-                note_revert(root, change)
+            recover(Change(folder), lock)
     except (TrustError, OSError) as exc:
         sys.stderr.write("rootwave: {0}\n".format(exc))
         return 1
@@ -331,7 +348,6 @@ __all__ = (
     "history",
     "main",
     "next_identity",
-    "note_revert",
     "pending",
     "recover",
 )

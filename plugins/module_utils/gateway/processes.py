@@ -33,7 +33,7 @@ class Lock:
         self.descriptor = -1
 
     def __enter__(self):
-        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.descriptor = self._open()
         deadline = time.monotonic() + self.wait
         while not self._take():
             if time.monotonic() > deadline:
@@ -44,6 +44,14 @@ class Lock:
                 )
             time.sleep(0.05)
         return self
+
+    def _open(self):
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            if exc.errno != errno.EROFS:
+                raise
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)  # a revert has to change a ruleset all the same
 
     def _take(self):
         try:

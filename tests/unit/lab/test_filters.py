@@ -49,7 +49,7 @@ def test_nobody_filters():
 @pytest.mark.parametrize("kind", filters.KINDS)
 def test_places_are_some_that_a_gateway_takes(kind):
     for gateway in lab_of(kind).gateways:
-        taken = document.from_document({"places": [*filters.places(gateway), filters.BLOCKED]}).places
+        taken = document.from_document({"places": [*filters.places(gateway), filters.BROKERS]}).places
         assert ("forward" in {place.path for place in taken}) == gateway.boxed
 
 

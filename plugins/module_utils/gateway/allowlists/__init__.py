@@ -252,6 +252,7 @@ def taken_back(items):
     for item in reversed(items):
         back = switch.Switch(**item).inverted()
         place = place_of(back.place)
+        back = back._replace(after=switch.sound(place, back.after, back.before))
         was, becomes = (set((side or {"prefixes": ()})["prefixes"]) for side in (back.before, back.after))
         changes += [
             PlaceChange(place.label, action, tuple(sorted(texts, key=prefixes.parse)))

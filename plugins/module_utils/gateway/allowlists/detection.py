@@ -14,11 +14,12 @@ import shutil
 from .. import files
 from ..model import Blocker
 from ..processes import PATH, run
-from . import nft
+from . import nft, reach
 
 XTABLES = {("ip", "filter"), ("ip6", "filter")}
 # The tables, as (family, name), that hold the rules of a backend
 TABLES = {"ufw": XTABLES, "iptables": XTABLES, "firewalld": {(family, "firewalld") for family in ("inet", "ip", "ip6")}}
+FIREWALLD = "firewalld"  # its table, of three families; "firewalld_policy_drop" is there while it loads and in panic
 UFW_CONF = "/etc/ufw/ufw.conf"
 LEGACY = {
     "/proc/net/ip_tables_names": ("iptables-legacy-save", "iptables-save"),
@@ -36,7 +37,6 @@ def missing_tool():
 def who_rules(asked):
     """Blockers for others who filter on a named path: no place of theirs is named, or a place says that nobody does."""
     listed = json.loads(run([*nft.NFT, "-j", "-t", "list", "ruleset"], timeout=nft.TIMEOUT).decode("utf-8"))["nftables"]
-    tables = {item["table"]["name"] for item in listed if "table" in item}
     chains = [item["chain"] for item in listed if "chain" in item]
     names = {chain["name"] for chain in chains}
     blockers = []
@@ -45,9 +45,9 @@ def who_rules(asked):
         older = any(place.backend in ("ufw", "iptables") for place in here) and _uses_legacy()
         tables_of = {**TABLES, **({"ufw": set(), "iptables": set()} if older else {})}
         known = set().union(*(tables_of.get(place.backend, {(place.family, place.table)}) for place in here))
-        others = [name for name, rules in (("firewalld", "firewalld" in tables), ("ufw", _ufw(names))) if rules]
+        others = [name for name, rules in (("firewalld", _firewalld(path, listed)), ("ufw", _ufw(names))) if rules]
         others = [name for name in others if name not in {place.backend for place in here}]
-        drops = [one for one in chains if one.get("hook") == path and one.get("policy") == "drop"]
+        drops = [one for one in chains if one.get("hook") == path and _stops_what_is_left(one, listed)]
         others += [_ruler(one) for one in drops if (one["family"], one["table"]) not in known and _decides(one, path, chains)]
         others += [] if older else _legacy(path)
         if any(place.backend == "none" for place in here):
@@ -96,13 +96,12 @@ def _legacy(path):
 def _none_is_wrong(path, listed, others):
     """A place that says that nothing filters on a path is believed only where that is so."""
     hooked = {(item["chain"]["family"], item["chain"]["table"]) for item in listed if item.get("chain", {}).get("hook") == path}
-    verdicts = [
-        item["rule"]
-        for item in listed
-        if "rule" in item and {"drop", "reject"} & {key for expression in item["rule"]["expr"] for key in expression}
-    ]
+    verdicts = [item["rule"] for item in listed if "rule" in item and reach.stops(item["rule"]["expr"])]
+    idle = [rule for rule in verdicts if rule["table"] == FIREWALLD and not _firewalld(path, listed)]
     found = others + [
-        "chain {family} {table} {chain}".format(**rule) for rule in verdicts if (rule["family"], rule["table"]) in hooked
+        "chain {family} {table} {chain}".format(**rule)
+        for rule in verdicts
+        if (rule["family"], rule["table"]) in hooked and rule not in idle
     ]
     found += ["chain {family} {table} {name}".format(**item["chain"]) for item in listed if _drops(item, path)]
     found += [path_ for path_ in LEGACY if b"filter" in (files.read(path_) or b"")]
@@ -110,6 +109,25 @@ def _none_is_wrong(path, listed, others):
         return []
     message = "backend none says that nothing filters on the {0} path, but {1} does; name a place there".format(path, found[0])
     return [Blocker("allowlist-place", message)]
+
+
+def _stops_what_is_left(chain, listed):
+    """Whether a chain of a hook ends in a drop: by its policy, or by a rule that all come to."""
+    if chain.get("policy") == "drop":
+        return True
+    of = {key: chain[key] for key in ("family", "table")}
+    rules = [item["rule"] for item in listed if "rule" in item]
+    return reach.stops_all([one["expr"] for one in rules if dict(of, chain=chain["name"]).items() <= one.items()])
+
+
+def _firewalld(path, listed):
+    """Whether firewalld filters on a path. It always does on the forward path. What leaves the host it stops by a policy, or in
+    panic; the rule against addresses that embed IPv4 ones in IPv6 (RFC3964_IPv4), in filter_OUTPUT, stops no hub."""
+    rules = [item["rule"] for item in listed if "rule" in item and item["rule"]["table"].startswith(FIREWALLD)]
+    if path == "forward":
+        return bool(rules)
+    names = ("filter_OUT_", "filter_OUTPUT_POLICIES")
+    return any(reach.stops(rule["expr"]) and (rule["table"] != FIREWALLD or rule["chain"].startswith(names)) for rule in rules)
 
 
 def _drops(item, path):

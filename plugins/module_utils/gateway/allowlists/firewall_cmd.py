@@ -9,7 +9,8 @@ runtime, and with direct rules flushes iptables; neither is ever used.
 
 First what runs, then the file: the first is where firewalld may refuse. An item that is on one side only makes the place
 ``damaged``; whoever is killed between the two walks again. Which items are ours is in the record (own.py), for they carry no
-mark. Where firewalld does not run there is only the file to take back: its next start loads that.
+mark. Where firewalld does not run its next start loads the file; what it has left in the kernel, as one that was killed or has
+CleanupOnExit=no, is changed there with nft.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class State(NamedTuple):
     """One place as it is now. ``found`` is False where the permanent configuration has no such set or policy.
 
     ``runs``, ``lasts`` and ``ours`` are Items (firewalld_files.py). ``table`` holds the objects of firewalld's table, ``stored``
-    the files as {IP version: Stored}, of a policy under 0.
+    the files as {IP version: Stored}, of a policy under 0. ``unread`` says why one of them, left out there, cannot be read.
     """
 
     found: bool
@@ -47,6 +48,7 @@ class State(NamedTuple):
     ours: frozenset = frozenset()
     table: tuple = ()
     stored: dict = {}
+    unread: str = ""
 
     def own(self):
         return state.own(self.elements)
@@ -62,7 +64,7 @@ class State(NamedTuple):
     def whole(self):
         """Whether all that is ours is on both sides, each prefix with each port."""
         full = {(interval, port) for interval, _port in self.ours for port in self.ports}
-        return self.ours <= self.runs & self.lasts and self.ours == full
+        return not self.unread and self.ours <= self.runs & self.lasts and self.ours == full
 
     @property
     def versions(self):
@@ -92,7 +94,7 @@ def list_table(place):
 def read(place, table=None):
     """The State of a place; ``table`` is what ``list_table`` gave where it was asked before. Raises CommandFailed."""
     table = list_table(place) if table is None else table
-    stored = _stored(place)
+    stored, unread = _stored(place)
     runs = _entries(place, table or ()) if place.way == "named_set" else _rules(place, table or ())
     lasts = frozenset(item for one in stored.values() for item in one.items if bool(item[1]) == (place.way == "managed_rules"))
     ours = _recorded(place) & (runs | lasts)
@@ -101,20 +103,24 @@ def read(place, table=None):
     for interval in sorted(intervals if place.way == "managed_rules" else {interval for interval, _port in runs | lasts}):
         elements.setdefault(interval.version, []).append(Element(interval, interval in intervals))
     wanted = place.versions if place.way == "named_set" else [0]
-    return State(all(one in stored for one in wanted), elements, runs, lasts, ours, tuple(table or ()), stored)
+    found = bool(unread) or all(one in stored for one in wanted)
+    return State(found, elements, runs, lasts, ours, tuple(table or ()), stored, unread)
 
 
 def _stored(place):
     named = {0: ("policies", place.policy)}
     if place.way == "named_set":
         named = {version: ("ipsets", place.set_of(version)) for version in place.versions}
-    found = {}
+    found, unread = {}, ""
     for key, (kind, name) in named.items():
         path = firewalld_files.path_of(kind, name)
         data = files.read(path, firewalld_files.SIZE_MOST + 1)
-        if data is not None:
-            found[key] = firewalld_files.parse(path, data)
-    return found
+        try:
+            if data is not None:
+                found[key] = firewalld_files.parse(path, data)
+        except CommandFailed as exc:
+            unread = str(exc)
+    return found, unread
 
 
 def _entries(place, table):
@@ -129,9 +135,13 @@ def _entries(place, table):
 
 
 def _rules(place, table):
-    chain = CHAINS[place.path].format(place.policy)
-    found = [_rule(item["rule"]["expr"]) for item in table if "rule" in item and item["rule"]["chain"] == chain]
+    found = [_rule(rule["expr"]) for rule in _rules_in_kernel(place, table)]
     return frozenset(item for item in found if item)
+
+
+def _rules_in_kernel(place, table):
+    chain = CHAINS[place.path].format(place.policy)
+    return [item["rule"] for item in table if "rule" in item and item["rule"]["chain"] == chain]
 
 
 def _rule(expressions):
@@ -174,20 +184,27 @@ def move(place, now, wanted, lock=None):
     """Bring a place from the State ``now`` to the value ``wanted``, on both sides. Raises CommandFailed, OSError.
 
     firewalld is asked first and the place read anew: 0.9 is on D-Bus, and its unit has started, before its rules are loaded.
+    Each side is changed even where the other cannot be.
     """
     running = _answers(place, lock)
     now = read(place)
     asked = items_of(place, wanted) if wanted is not None else frozenset()
     gone = now.ours - asked
     _record(place, now.ours | asked)
-    if running:
-        _tell(place, "remove", gone & now.runs, lock)
-        _tell(place, "add", asked - now.runs, lock)
-    for version, stored in now.stored.items():
-        come = frozenset(item for item in asked - now.lasts if version in (0, item[0].version))
-        _write(stored, gone & stored.items, come)
+    try:
+        if running:
+            _tell(place, "remove", gone & now.runs, lock)
+            _tell(place, "add", asked - now.runs, lock)
+        elif now.table:
+            _tell_kernel(place, now, gone & now.runs, asked - now.runs, lock)
+    finally:
+        for version, stored in now.stored.items():
+            come = frozenset(item for item in asked - now.lasts if version in (0, item[0].version))
+            _write(stored, gone & stored.items, come)
+    if now.unread:
+        raise CommandFailed(now.unread)
     after = read(place)
-    if after.lasts & gone or (running and after.runs & gone):
+    if (after.lasts | after.runs) & gone:
         # firewall-cmd ends with 0 as long as one of many items was taken
         raise CommandFailed("{0}: firewalld has kept what was taken out; look with {1}".format(place.label, CMD))
     _record(place, asked)
@@ -216,6 +233,28 @@ def _tell(place, verb, items, lock):
             run([CMD, target, *options[start : start + most]], timeout=TIMEOUT, lock=lock)
 
 
+def _tell_kernel(place, now, gone, come, lock):
+    """Items to the table that a firewalld which does not run has left in the kernel; its next start makes that table anew."""
+    lines = []
+    if place.way == "managed_rules":
+        handles = [rule["handle"] for rule in _rules_in_kernel(place, now.table) if _rule(rule["expr"]) in gone]
+        chain = "rule inet firewalld " + CHAINS[place.path].format(place.policy)
+        lines += ["delete {0} handle {1}".format(chain, handle) for handle in handles]
+        for interval, port in sorted(come):
+            (prefix,) = prefixes.prefixes_of(interval)
+            lines.append(
+                "add {0} {1} daddr {2} tcp dport {3} accept".format(chain, nft.PROTOCOLS[interval.version], prefix, port)
+            )
+    else:
+        where = place._replace(family="inet", table="firewalld")
+        for verb, items in (("delete", gone), ("add", come)):
+            texts = [text for interval, _port in sorted(items) for text in prefixes.prefixes_of(interval)]
+            lines += nft.elements(where, verb, texts, mark=False)
+    if lines:
+        text = "".join(line + "\n" for line in lines)
+        run([*nft.NFT, "-f", "-"], stdin=text.encode("ascii"), timeout=nft.TIMEOUT, lock=lock)
+
+
 def _options(place, verb, items):
     """{what is changed: options of firewall-cmd}."""
     found: dict[str, list] = {}
@@ -232,9 +271,9 @@ def _options(place, verb, items):
 
 def _write(stored, gone, come):
     if gone or come:
-        text = firewalld_files.edited(stored, gone, come)
-        status = os.stat(stored.path)
-        files.write(stored.path, text.encode("utf-8"), status.st_mode & 0o7777, status.st_uid, status.st_gid)
+        text, path = firewalld_files.edited(stored, gone, come), os.path.realpath(stored.path)
+        status = os.stat(path)
+        files.write(path, text.encode("utf-8"), status.st_mode & 0o7777, status.st_uid, status.st_gid)
 
 
 def shut(place, now, lock=None):

@@ -11,7 +11,7 @@ import shutil
 from ..errors import CommandFailed
 from ..model import Blocker
 from ..processes import PATH, run
-from . import firewall_cmd, firewalld_files, nft, prefixes
+from . import firewall_cmd, firewalld_files, nft, prefixes, reach
 from .backends import Lasting
 
 ENABLED = "/etc/systemd/system/*.wants/firewalld.service"
@@ -39,12 +39,11 @@ def look(places):
         return {}, [Blocker("allowlist-tool", message.format(places[0].label))]
     seen, blockers = {}, []
     for place in places:
-        try:
-            seen[place] = firewall_cmd.read(place, table)
-        except CommandFailed as exc:
-            blockers.append(Blocker("allowlist-ruleset", "{0}: {1}".format(place.label, exc)))
-            continue
-        blockers += _sets(place, seen[place]) if place.way == "named_set" else _policy(place, seen[place])
+        seen[place] = now = firewall_cmd.read(place, table)
+        if now.unread:
+            blockers.append(Blocker("allowlist-ruleset", "{0}: {1}".format(place.label, now.unread)))
+        else:
+            blockers += _sets(place, now) if place.way == "named_set" else _policy(place, now)
     return seen, blockers
 
 
@@ -60,11 +59,12 @@ def _sets(place, now):
         if why:
             message = "{0}: ipset {1} cannot take prefixes: {2}".format(place.label, name, why)
             blockers.append(Blocker("allowlist-set-type", message))
-        elif not _used(now.table, name):
+        elif not reach.admits(now.table, place.path, name):
             message = (
-                "{0}: no rule asks for destinations in ipset {1}, so it admits nothing; name the one that a policy refers to"
+                "{0}: no rule on the {1} path lets destinations in ipset {2} by, so it admits nothing; name the one that a "
+                "policy refers to"
             )
-            blockers.append(Blocker("allowlist-place", message.format(place.label, name)))
+            blockers.append(Blocker("allowlist-place", message.format(place.label, place.path, name)))
     return blockers or _differing(place, now)
 
 
@@ -92,12 +92,6 @@ def _unfit_in_kernel(found, version):
     """The same of what is loaded, where the file was changed since."""
     fits = found.get("type") == nft.TYPES[version] and "interval" in found.get("flags", ())
     return "" if fits and "timeout" not in found.get("flags", ()) else "it is loaded as another one; firewall-cmd --reload first"
-
-
-def _used(table, name):
-    """Whether a rule compares destinations with a set; one that compares sources only admits nobody outwards."""
-    matches = [expression.get("match", {}) for item in table if "rule" in item for expression in item["rule"]["expr"]]
-    return any(match.get("right") == "@" + name and match["left"].get("payload", {}).get("field") == "daddr" for match in matches)
 
 
 def _differing(place, now):
@@ -154,7 +148,7 @@ def before_change(_seen, moved):
 def rehearse(moves):
     """Blockers of what would not go in; ``moves`` are (Place, State, wanted value)."""
     blockers = [blocker for one in moves for blocker in _would_not_fit(*one)]
-    why = loads(firewalld_files.FOLDER) if moves else ""
+    why = loads(firewalld_files.MAIN) if moves else ""
     if why:
         message = "the permanent configuration is not sound as it is, so it is not touched: {0}".format(why)
         blockers.append(Blocker("allowlist-ruleset", message))
@@ -189,7 +183,7 @@ def holds(_values):
 def lasting(values):
     """No edits, for a tool's move reaches the files too."""
     if not values or holds(values):
-        return Lasting(loads=firewalld_files.FOLDER if values else "")
+        return Lasting(loads=firewalld_files.MAIN if values else "")
     why = "what is admitted would be lost at the next boot: firewalld.service is not enabled; systemctl enable firewalld"
     return Lasting(blockers=(Blocker("allowlist-not-persistent", why),))
 

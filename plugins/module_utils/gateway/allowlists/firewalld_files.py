@@ -19,6 +19,7 @@ from ..errors import BadInput, CommandFailed
 from . import prefixes
 
 FOLDER = "/etc/firewalld"
+MAIN = FOLDER + "/firewalld.conf"
 SIZE_MOST = 4 * 1024 * 1024  # bytes; a set with 65,536 entries, firewalld's limit, has about 2 MB
 FAMILIES = {"ipv4": 4, "ipv6": 6}
 ENTRY = re.compile(r"[ \t]*<entry>([^<]*)</entry>[ \t]*\n?")
@@ -134,4 +135,4 @@ def text_of(item):
     return RULE_TEXT.format(interval.version, prefix, port) if port else ENTRY_TEXT.format(prefix)
 
 
-__all__ = ("FOLDER", "Stored", "edited", "parse", "path_of")
+__all__ = ("MAIN", "Stored", "edited", "parse", "path_of")

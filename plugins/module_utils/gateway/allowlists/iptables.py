@@ -64,15 +64,18 @@ def _sets(place, now):
         why = _unfit(found, version)
         if why:
             blockers.append(_set_type(place, name, why))
-        elif not now.rules[version].looks_into(_names(name, now.rules[version], place), iptables_text.BUILT_IN[place.path]):
-            message = "{0}: no rule on the {1} path refers to set {2}, so it admits nothing; name the set that the rules refer to"
+        elif not now.rules[version].admits(_names(name, now.rules[version], place), iptables_text.BUILT_IN[place.path]):
+            message = (
+                "{0}: no rule on the {1} path lets destinations in set {2} by, so it admits nothing; name the set of the rule "
+                "that does"
+            )
             blockers.append(Blocker("allowlist-place", message.format(place.label, place.path, name)))
     return blockers
 
 
 def _names(name, rules, place):
     """The set itself, and the sets of sets that have it; all are listed only where no rule names it."""
-    if rules.looks_into([name], iptables_text.BUILT_IN[place.path]):
+    if rules.admits([name], iptables_text.BUILT_IN[place.path]):
         return [name]
     listed = ipset_text.sets_of(run(["ipset", "save"], timeout=ipsets.TIMEOUT).decode("utf-8", "replace"))
     return [one.name for one in listed.values() if one.kind == "list:set" and name in {entry.text for entry in one.entries}]
@@ -210,7 +213,7 @@ def _in_files(found, place):
             return [_lost("{0} makes set {1} another way: {2}".format(found.sets, name, _unfit(sets[name], version)))]
         else:
             lists = [one.name for one in sets.values() if one.kind == "list:set" and name in {each.text for each in one.entries}]
-            if not rules.looks_into([name, *lists], iptables_text.BUILT_IN[place.path]):
+            if not rules.admits([name, *lists], iptables_text.BUILT_IN[place.path]):
                 return [_lost("no rule in {0} refers to the set {1}; save your rules there".format(path, name))]
     return []
 

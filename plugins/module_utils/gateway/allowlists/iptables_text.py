@@ -19,6 +19,8 @@ BUILT_IN = {"output": "OUTPUT", "forward": "FORWARD"}
 RULE = re.compile(r"^(?:\[\d+:\d+\] )?-A (\S+) ?(.*)$")
 TARGET = re.compile(r"(?:^| )(?:-j|-g|--jump|--goto) (\S+)")
 SET = re.compile(r"--match-set (\S+) ")
+DESTINATION = re.compile(r"(! )?--match-set (\S+) dst\b")
+STOPS = ("DROP", "REJECT")
 
 
 class Rules(NamedTuple):
@@ -40,10 +42,10 @@ class Rules(NamedTuple):
                 ways += [target for text in self.of(here) for target in TARGET.findall(text)]
         return found
 
-    def looks_into(self, names, chain):
-        """Whether a rule on the way from this chain asks one of these sets."""
+    def admits(self, names, chain):
+        """Whether a rule on the way from this chain lets destinations in one of these sets by, or stops all others."""
         reached = self.reached(chain)
-        return any(set(SET.findall(text + " ")) & set(names) for name, text in self.rules if name in reached)
+        return any(_lets_by(text, names, self.chains) for name, text in self.rules if name in reached)
 
     def strangers(self, place):
         """Rules that hold on to our chain or our sets, and are not ours."""
@@ -55,6 +57,14 @@ class Rules(NamedTuple):
             and text != jump(place)
             and (place.own_chain in TARGET.findall(text) or sets & set(SET.findall(text + " ")))
         ]
+
+
+def _lets_by(text, names, chains):
+    """Whether a rule accepts what goes to one of these sets, or sends it on to another chain; or stops what does not."""
+    targets = TARGET.findall(text)
+    stops = any(target in STOPS for target in targets)
+    lets_by = any(target in ("ACCEPT", "RETURN") or target in chains for target in targets)
+    return any(name in names and (stops if negated else lets_by) for negated, name in DESTINATION.findall(text))
 
 
 def rules_of(text):

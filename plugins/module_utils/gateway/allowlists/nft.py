@@ -162,10 +162,10 @@ def frame(place, ports):
     return [*lines, 'insert rule {0} {1} jump {2} comment "{3}"'.format(where, place.chain, place.own_chain, MARK)]
 
 
-def elements(place, verb, texts):
-    """Commands that add or delete elements, each of a bearable size."""
+def elements(place, verb, texts, mark=True):
+    """Commands that add or delete elements, each of a bearable size; what comes gets our mark."""
     lines = []
-    suffix = ' comment "{0}"'.format(MARK) if verb == "add" else ""
+    suffix = ' comment "{0}"'.format(MARK) if verb == "add" and mark else ""
     for version in (4, 6):
         mine = [text + suffix for text in texts if (":" in text) == (version == 6)]
         for start in range(0, len(mine), ELEMENTS_MOST):

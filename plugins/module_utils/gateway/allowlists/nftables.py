@@ -12,7 +12,7 @@ import json
 from ..errors import CommandFailed
 from ..model import Blocker
 from ..processes import run
-from . import nft, persistence
+from . import nft, persistence, reach
 
 XTABLES_PRIORITIES = {"filter": (0,), "nat": (-100, 100), "mangle": (-150,), "raw": (-300,), "security": (50,)}
 BAD_FLAGS = {"timeout": "its elements expire", "constant": "it is constant", "dynamic": "packets write to it"}
@@ -48,8 +48,9 @@ def _stands_against(place, state, table):
         why = "its table is kept by iptables-nft, which refuses to work once a rule of ours is in it"
     elif place.chain not in chains:
         why = "there is no such chain"
-    elif chains[place.chain].get("hook", place.path) != place.path:
-        why = "that chain is on the {0} path".format(chains[place.chain]["hook"])
+    elif reach.hooks_of(table, place.chain) != [place.path]:
+        hooks = " and ".join(reach.hooks_of(table, place.chain)) or "no"
+        why = "that chain is on {0} path, not on {1} alone".format(hooks, place.path)
     elif chains[place.chain].get("type", "filter") != "filter":
         why = "that chain is of type {0}, which accepts nothing".format(chains[place.chain]["type"])
     elif [chain for chain, _handle in state.jumps if chain != place.chain]:
@@ -98,10 +99,15 @@ def _sets(place, state):
 
 def _unused(place, state, table):
     """Sets that no rule looks into admit nothing. A set belongs to one table."""
-    rules = json.dumps([item["rule"]["expr"] for item in table if "rule" in item])
-    names = [place.set_of(version) for version in sorted(state.sets) if '"@{0}"'.format(place.set_of(version)) not in rules]
-    message = "{0}: no rule refers to set {1}, so it admits nothing; name the set that the rules refer to"
-    return [Blocker("allowlist-place", message.format(place.label, name)) for name in names]
+    names = [place.set_of(version) for version in sorted(state.sets)]
+    message = (
+        "{0}: no rule on the {1} path lets destinations in set {2} by, so it admits nothing; name the set of the rule that does"
+    )
+    return [
+        Blocker("allowlist-place", message.format(place.label, place.path, name))
+        for name in names
+        if not reach.admits(table, place.path, name)
+    ]
 
 
 def _unfit(found, version):

@@ -79,8 +79,20 @@ def stands(switch):
 
 
 def walk_backward(switches, lock=None):
-    """Take every switch back as far as it is still ours; the places where somebody else was meanwhile, a list."""
-    return [place_of(switch.place).label for switch in reversed(switches) if not _take_back(switch, lock)]
+    """Take every switch back as far as it is still ours; the places where somebody else was meanwhile, a list.
+
+    One that fails does not hold up the others, which may be the way in; it is raised once all were tried.
+    """
+    left_alone, failed = [], None
+    for switch in reversed(switches):
+        try:
+            if not _take_back(switch, lock):
+                left_alone.append(place_of(switch.place).label)
+        except (CommandFailed, OSError) as exc:
+            failed = failed or exc
+    if failed:
+        raise failed
+    return left_alone
 
 
 def _take_back(switch, lock):
@@ -93,7 +105,7 @@ def _take_back(switch, lock):
         except CommandFailed as exc:
             if "busy" not in str(exc):
                 raise
-            tool.shut(place, now, lock)  # a revert that somebody's rule holds up would never end
+            tool.shut(place, tool.read(place), lock)  # a revert that somebody's rule holds up would never end
             return False
         return switch.after == now.value(place) or now.value(place) is None
     if not now.found or (now.value(place) is None and switch.after is not None):
@@ -101,14 +113,23 @@ def _take_back(switch, lock):
     was, became = set(switch.before["prefixes"]), set((switch.after or {"prefixes": ()})["prefixes"])
     own, others = set(now.own()), now.others()
     back = {text for text in was - became - own if not prefixes.overlapping(prefixes.parse(text), others)}
-    target = dict(switch.before, prefixes=_ordered((own - (became - was)) | back))
-    target.pop("damaged", None)
+    target = sound(place, dict(switch.before, prefixes=_ordered((own - (became - was)) | back)), switch.after)
     tool.move(place, now, target, lock)
     return set(target["prefixes"]) == was
+
+
+def sound(place, value, other):
+    """A value that can be brought back: what was damaged whole, and where it had lost its ports those of the ``other`` value."""
+    if value is None:
+        return None
+    found = {key: part for key, part in value.items() if key != "damaged"}
+    if not found.get("ports", True) and (place.way == "managed_chain" or found["prefixes"]):
+        found["ports"] = (other or found)["ports"]
+    return found
 
 
 def _ordered(texts):
     return sorted(texts, key=prefixes.parse)
 
 
-__all__ = ("Switch", "stands", "take", "tool_of", "walk_backward", "walk_forward")
+__all__ = ("Switch", "sound", "stands", "take", "tool_of", "walk_backward", "walk_forward")

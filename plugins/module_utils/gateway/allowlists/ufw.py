@@ -146,7 +146,7 @@ def loads(path):
 def _refused(path):
     tool = ufw_rules.RESTORE[6 if path.endswith("6.rules") else 4]
     try:
-        run([tool, "--noflush", "--test"], stdin=files.read(path) or b"", timeout=ufw_rules.TIMEOUT)
+        run([tool, "-w", ufw_rules.XTABLES_WAIT, "--noflush", "--test"], stdin=files.read(path) or b"", timeout=ufw_rules.TIMEOUT)
     except CommandFailed as exc:
         return str(exc)
     return ""

@@ -12,6 +12,7 @@ unloaded. Whoever is killed between the two has left rules that the comment tell
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -31,6 +32,7 @@ IPV6_THERE = "/proc/sys/net/ipv6"
 LOCK = "/run/ufw.lock"
 LOCK_WAIT = 30.0  # seconds; ufw asks "Proceed (y|n)?" with the lock in its hand
 TIMEOUT = 60.0  # seconds
+XTABLES_WAIT = "20"  # seconds, for the lock that iptables-legacy takes
 SAVE = {4: "iptables-save", 6: "ip6tables-save"}
 RESTORE = {4: "iptables-restore", 6: "ip6tables-restore"}
 LISTED = re.compile(r"\[(\d+):\d+\] -A (\S+) (.*)")
@@ -250,8 +252,14 @@ def _move_version(place, version, text, wanted, lock):
             gone.append((_prefix(rule), rule.numbers))
     lines = {one: ufw_files.lines_of(place.path, one, wanted["ports"]) for one in asked}
     more = [("", *lines[one]) for one in asked if one in left]
-    _write(version, text, [*text.chunks, *more])
-    _load(place, version, gone, {ufw_files.listed(place.path, one, wanted["ports"]): lines[one][1] for one in asked}, lock)
+    rules = {ufw_files.listed(place.path, one, wanted["ports"]): lines[one][1] for one in asked}
+    try:
+        _write(version, text, [*text.chunks, *more])
+    except OSError as exc:
+        if exc.errno == errno.EROFS:  # only a revert gets here on such a disk, and the kernel is the way in
+            _load(place, version, gone, rules, lock)
+        raise
+    _load(place, version, gone, rules, lock)
     _write(version, text, [*kept, *more])
 
 
@@ -281,7 +289,7 @@ def _load(place, version, gone, asked, lock):
     lines += [line for key, line in asked.items() if key not in side.rules]
     if lines:
         text = "\n".join(["*filter", *lines, "COMMIT", ""])
-        run([RESTORE[version], "--noflush"], stdin=text.encode("ascii"), timeout=TIMEOUT, lock=lock)
+        run([RESTORE[version], "-w", XTABLES_WAIT, "--noflush"], stdin=text.encode("ascii"), timeout=TIMEOUT, lock=lock)
 
 
 def shut(place, now, lock=None):
@@ -296,6 +304,7 @@ __all__ = (
     "RESTORE",
     "SAVE",
     "TIMEOUT",
+    "XTABLES_WAIT",
     "State",
     "UfwLock",
     "first_meeting",

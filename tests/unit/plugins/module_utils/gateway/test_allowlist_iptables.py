@@ -95,7 +95,7 @@ def test_rules_are_read_of_the_table_filter_alone():
     assert found.chains == {"INPUT": "ACCEPT", "OUTPUT": "DROP", "egress": "-"}
     assert found.of("egress") == ["-p tcp -m set --match-set sites dst -j ACCEPT"]
     assert found.reached("OUTPUT") == {"OUTPUT", "egress"}
-    assert found.looks_into(["sites"], "OUTPUT") and not found.looks_into(["banned", "hubs"], "OUTPUT")
+    assert found.admits(["sites"], "OUTPUT") and not found.admits(["banned", "hubs"], "OUTPUT")
 
 
 @pytest.mark.parametrize("path", ["output", "forward"])
