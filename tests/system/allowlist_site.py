@@ -49,6 +49,13 @@ table inet f2b-table {{
   }}
 }}
 """
+FILLER = """\
+#!/bin/sh
+{tool} "$@"
+code=$?
+case "$*" in {matching}) rm "$0"; dd if=/dev/zero of={folder}/.full bs=1k 2> /dev/null;; esac
+exit $code
+"""
 RULES = {
     "elements": "192.0.2.44",
     "flags": "flags interval; counter;",
@@ -126,6 +133,15 @@ class Site(Fleet):
             return None
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
+
+    def fill_after(self, name, tool, matching, folder):
+        """The folder gets a file system of its own, with room for the reserve, that is full once the tool was run with such
+        arguments, once: what fails is what comes after it."""
+        kept = f"cp -a {folder} /root/kept && mount -t tmpfs -o size=8m,mode=755 tmpfs {folder} && cp -a /root/kept/. {folder}"
+        self.alter_mounts(name, kept)
+        script = FILLER.format(tool=tool, matching=matching, folder=folder)
+        wrapper = f"/usr/local/sbin/{tool.rpartition('/')[2]}"
+        self.alter(name, "sh", "-euc", f"cat > {wrapper} && chmod 755 {wrapper}", stdin=script.encode())
 
     def install(self, name):
         """The core on a gateway, once."""

@@ -222,6 +222,31 @@ def test_disk_full_while_persisting(site):
     assert site.stands("gw-03")
 
 
+def test_disk_full_after_the_kernel_has_changed(site):
+    """There was room for the reserve; what fails is the file that boots, and the revert has the reserve's room."""
+    site.filter("gw-03")
+    site.fill_after("gw-03", "/usr/sbin/nft", "'-f -'", "/etc/nftables.d")
+    before = site.rules("gw-03")
+    report = site.phase("gw-03", "stage", CHAIN)
+    assert report["outcome"] == "reverted" and "No space left" in report["error"], report
+    assert site.execute("gw-03", "test", "-e", "/etc/nftables.d/.full").returncode == 0
+    assert (site.rules("gw-03"), site.ours("gw-03"), site.pending("gw-03")) == (before, "", False)
+    assert site.stands("gw-03")
+
+
+def test_prefixes_of_an_ip_version_that_a_place_has_not(site):
+    """They are left out and told; with nothing else there is nothing to stage."""
+    site.filter("gw-02")
+    before, six = site.rules("gw-02"), "2603:1030:5::/48"
+    refused = site.phase("gw-02", "stage", SET, new=[six])
+    assert [one["id"] for one in refused["blockers"]] == ["allowlist-empty"], refused
+    assert site.rules("gw-02") == before
+    report = site.staged("gw-02", SET, new=[site.lab.new_address, six])
+    assert [change["prefixes"] for change in report["plan"]] == [[site.lab.new_address + "/32"]], report["plan"]
+    assert any(one["id"].startswith("allowlist-one-version") for one in report["findings"]), report["findings"]
+    assert site.reaches("gw-02", site.lab.new_address) and six not in site.rules("gw-02")
+
+
 def test_somebody_else_changes_it_while_ours_is_pending(site):
     """Their element stays, ours goes."""
     site.filter("gw-01")

@@ -271,7 +271,7 @@ def test_firewalld_killed_while_ours_is_pending(site, name, way):
     assert site.ask(name, commit=report["pending"], state="reverted")["outcome"] == "reverted"
     assert not site.pending(name) and not site.reaches(name, new)
     assert site.stands(name)
-    site.alter(name, "sh", "-euc", again)
+    site.alter(name, "sh", "-euc", f"nft delete table inet firewalld; {again}")  # or it would have each rule twice, by itself
     assert site.rules(name) == before
 
 

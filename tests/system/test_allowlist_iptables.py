@@ -194,6 +194,19 @@ def test_disk_full_while_persisting(site, way):
     assert site.stands("gw-03")
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_disk_full_after_the_kernel_has_changed(site, way):
+    """There was room for the reserve; what fails are the files that boot, and the revert has the reserve's room."""
+    site.filter("gw-03")
+    site.fill_after("gw-03", "/usr/sbin/ipset", "'-exist restore'", "/etc/iptables")
+    before = site.rules("gw-03")
+    report = site.phase("gw-03", "stage", WAYS[way])
+    assert report["outcome"] == "reverted" and "No space left" in report["error"], report
+    site.alter("gw-03", "rm", "/etc/iptables/.full")
+    assert (site.rules("gw-03"), site.ours("gw-03"), site.pending("gw-03")) == (before, "", False)
+    assert site.stands("gw-03")
+
+
 @pytest.mark.parametrize("name", SAMPLE)
 @pytest.mark.parametrize("way", WAYS)
 def test_an_administrator_works_while_ours_is_pending(site, name, way):

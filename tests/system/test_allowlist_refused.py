@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from tests.system.allowlist_site import CHAIN, SET, Site, trio
+from tests.system.allowlist_site import CHAIN, RULES, SET, Site, trio
 
 NAME = "nftno" + os.environ.get("PYTEST_XDIST_WORKER", "")
 
@@ -24,7 +24,8 @@ def site(small_lab, tmp_path):
 
 
 OTHER = "table inet other {\n chain out {\n type filter hook output priority 5; policy drop;\n accept\n }\n}\n"
-LAST = "table inet other {\n chain out {\n type filter hook output priority 5; policy accept;\n tcp dport 8883 accept\n "
+LAST = "table inet other {\n chain out {\n type filter hook output priority 5; policy accept;\n ct state established accept\n "
+LAST += "meta l4proto { tcp, udp } th dport { 53, 8883 } accept\n "
 LAST += "counter drop\n }\n}\n"
 ASIDE = """
 table inet aside {
@@ -33,12 +34,13 @@ table inet aside {
   chain incoming { type filter hook input priority 5; policy accept; tcp dport 25 drop; }
 }
 """
+HUB = RULES["hub"]
 REFUSALS = {
     "allowlist-place": [
         ({}, {"places": []}),
         ({}, {"places": [{**CHAIN, "chain": "egress"}]}),
         ({"hub": "accept"}, {"places": [SET]}),
-        ({"hub": "ip daddr @hubs drop\n accept"}, {"places": [SET]}),
+        ({"hub": "ip daddr @hubs udp dport 161 drop\n accept"}, {"places": [SET]}),
         ({"hub": "ip saddr @hubs accept\n accept"}, {"places": [SET]}),
         ({"extra": ASIDE}, {"places": [{**SET, "table": "aside"}]}),
         ({"extra": ASIDE}, {"places": [{**CHAIN, "table": "aside", "chain": "unhooked"}]}),
@@ -48,7 +50,9 @@ REFUSALS = {
     "allowlist-empty": [({}, {"new": []})],
     "allowlist-missing-set": [({}, {"places": [{**SET, "set4": "hub"}]}), ({}, {"places": [{**SET, "table": "egress"}]})],
     "allowlist-set-type": [({}, {"places": [{**SET, "set4": "banned"}]})],
-    "allowlist-overlap": [({"elements": "10.91.0.0/30, 40.74.0.5"}, {"new": [{"prefix": "40.74.0.0/16", "source": "test"}]})],
+    "allowlist-overlap": [
+        ({"elements": "40.74.0.5", "hub": HUB + "\n accept"}, {"new": [{"prefix": "40.74.0.0/16", "source": "test"}]})
+    ],
     "allowlist-auto-merge": [({"flags": "flags interval; auto-merge;"}, {})],
     "allowlist-not-persistent": [({"include": ""}, {}), ({"include": 'include "/etc/nowhere/*.nft"\n'}, {})],
     "allowlist-two-backends": [({"extra": OTHER}, {}), ({"extra": LAST}, {})],

@@ -223,6 +223,18 @@ def test_disk_full_while_persisting(site):
     assert site.stands("gw-03")
 
 
+def test_disk_full_after_the_kernel_has_changed(site):
+    """There was room for the reserve; what fails is IPv6's file once IPv4's rules are loaded."""
+    site.filter("gw-03")
+    site.fill_after("gw-03", "/usr/sbin/iptables-restore", "*--test*) ;; *--noflush*", "/etc/ufw")
+    before = site.rules("gw-03")
+    report = site.phase("gw-03", "stage", OUTPUT, new=[site.lab.new_address, V6])
+    assert report["outcome"] == "reverted" and "No space left" in report["error"], report
+    site.alter("gw-03", "rm", "/etc/ufw/.full")
+    assert (site.rules("gw-03"), site.pending("gw-03")) == (before, False)
+    assert site.stands("gw-03")
+
+
 @pytest.mark.parametrize("name", SAMPLE)
 def test_the_administrator_uses_ufw_while_ours_is_pending(site, name):
     """What they add, delete, insert and reload stays as they want it, ours goes."""

@@ -234,7 +234,8 @@ def _tell(place, verb, items, lock):
 
 
 def _tell_kernel(place, now, gone, come, lock):
-    """Items to the table that a firewalld which does not run has left in the kernel; its next start makes that table anew."""
+    """Items to the table that a firewalld which does not run has left in the kernel: after a crash its next start puts what the
+    files have beside what is there (1.3.3)."""
     lines = []
     if place.way == "managed_rules":
         handles = [rule["handle"] for rule in _rules_in_kernel(place, now.table) if _rule(rule["expr"]) in gone]

@@ -166,6 +166,12 @@ def _tested(version, text, *options):
     return ""
 
 
+def _refused_at_boot(version, text):
+    """Why iptables-restore would not take a whole file, or an empty text."""
+    line = iptables_text.undeclared(text)
+    return "no chain for '{0}'".format(line) if line else _tested(version, text)
+
+
 def holds(values):
     """Whether boot loads the files, told without starting a program; that they hold a value is part of the value."""
     found = iptables_files.layout()
@@ -224,11 +230,11 @@ def _load(found, place, value):
     for version in place.versions:
         path = found.rules[version]
         text = iptables_files.text_of(path)
-        why = _tested(version, iptables_text.without_sets(text, place))
+        why = _refused_at_boot(version, iptables_text.without_sets(text, place))
         if why:
             return [Blocker("allowlist-ruleset", "{0} does not load as it is, so it is not touched: {1}".format(path, why))]
         if path in future:
-            why = _tested(version, iptables_text.without_sets(future[path], place))
+            why = _refused_at_boot(version, iptables_text.without_sets(future[path], place))
             if why:
                 return [_lost("{0} would not load with our chain in it: {1}".format(path, why))]
     return []
@@ -240,7 +246,7 @@ def loads(path):
     if found is None:
         return ""
     texts = {version: iptables_files.text_of(found.rules[version]) for version in (4, 6)}
-    failed = [_tested(version, text) for version, text in texts.items() if text]
+    failed = [_refused_at_boot(version, text) for version, text in texts.items() if text]
     return next((why for why in failed if why), "")
 
 

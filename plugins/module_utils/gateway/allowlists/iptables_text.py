@@ -21,6 +21,9 @@ TARGET = re.compile(r"(?:^| )(?:-j|-g|--jump|--goto) (\S+)")
 SET = re.compile(r"--match-set (\S+) ")
 DESTINATION = re.compile(r"(! )?--match-set (\S+) dst\b")
 STOPS = ("DROP", "REJECT")
+THERE = ("INPUT", "OUTPUT", "FORWARD", "PREROUTING", "POSTROUTING")
+EXTENSION = re.compile(r"[A-Z0-9_]+")
+QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
 class Rules(NamedTuple):
@@ -80,6 +83,26 @@ def rules_of(text):
         elif inside and match:
             rules.append((match.group(1), match.group(2).rstrip()))
     return Rules(chains, tuple(rules))
+
+
+def undeclared(text):
+    """The first rule of a file that names a chain which its table does not declare, or an empty text.
+
+    iptables-restore ends at it and loads nothing of the table; asked with --test it takes it (1.8.7 to 1.8.11, on nftables).
+    """
+    chains = set(THERE)
+    for line in lines_of(text):
+        match = RULE.match(line)
+        if line.startswith("*"):
+            chains = set(THERE)
+        elif line.startswith(":"):
+            chains.add(line[1:].split(" ")[0])
+        elif match:
+            targets = TARGET.findall(QUOTED.sub("", match.group(2)))
+            named = [match.group(1), *(target for target in targets if not EXTENSION.fullmatch(target))]
+            if not chains.issuperset(named):
+                return line.strip()
+    return ""
 
 
 def jump(place):
@@ -186,6 +209,7 @@ __all__ = (
     "jump",
     "ports_of",
     "rules_of",
+    "undeclared",
     "whole",
     "with_place",
     "without_sets",

@@ -272,3 +272,18 @@ def test_a_layout_is_told_by_what_is_enabled(tmp_path, monkeypatch, enabled, mis
     for unit in layout.units if enabled else layout.units[:1]:
         (tmp_path / "basic.target.wants" / unit).touch()
     assert missing in iptables_files.lacking(layout, (4, 6)) and bool(missing) == bool(iptables_files.lacking(layout))
+
+
+@pytest.mark.parametrize(
+    "old, new, line",
+    [
+        ("", "", ""),
+        ("-A egress", "-A egres", "-A egres -p tcp -m set --match-set sites dst -j ACCEPT"),
+        (":egress - [0:0]\n", "", "-A OUTPUT -j egress"),
+        ("-j egress\n", "-g elsewhere\n", "-A OUTPUT -g elsewhere"),
+        ("*filter\n", "*mangle\n:egress - [0:0]\nCOMMIT\n*filter\n", ""),
+    ],
+)
+def test_a_rule_without_its_chain(old, new, line):
+    """Which iptables-restore --test takes, and boot does not; a quoted '-j egress' is no target."""
+    assert iptables_text.undeclared(RULES.replace(old, new) if old else RULES) == line
