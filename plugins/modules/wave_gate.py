@@ -174,7 +174,7 @@ options:
   evidence:
     description:
       - What somebody approved of the wave before, RV(evidence) of its gate. In a run of one wave it is compared with the
-        campaign, and with what the gateways report now. It opens nothing: the waves before are judged all the same.
+        campaign, and with what the gateways report now. It opens nothing, for the waves before are judged all the same.
       - It holds for the policy's C(evidence_max_age).
     type: raw
   evidence_required:
