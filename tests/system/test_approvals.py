@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 
 import ansible_runner
 import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils.approval import hash_of
 
 from lab import inventory, openssl
-from tests.system.fleet import PLAYBOOKS, environment
+from tests.system.fleet import ANSIBLE, PLAYBOOKS, environment
 
 WAVES = ["first", "second"]
 
@@ -33,7 +34,7 @@ def job(fleet, playbook, campaign, wave, phase="stage", overrides=None, without=
         playbook=f"{playbook}.yml",
         inventory=str(fleet.folder / "job.json"),
         extravars={"rootwave_campaign": str(campaign), "rootwave_phase": phase, "rootwave_wave": wave, **variables},
-        envvars=environment(),
+        envvars=environment({"PATH": f"{ANSIBLE.parent}:{os.environ['PATH']}"}),
         limit=limit or None,
         quiet=True,
     )
@@ -76,6 +77,7 @@ def test_a_wave_after_its_approval(fleet, approved, roots):
 
 REVERTED = """
 import json
+import os
 path = "/var/lib/rootwave/report.json"
 report = json.load(open(path))
 json.dump(dict(report, committed_at=report["committed_at"] + 5), open(path, "w"))
@@ -153,7 +155,7 @@ def test_job_slices(fleet, roots):
     code, artifacts, _output = job(fleet, "judge_wave", campaign, "second")
     assert code != 0 and artifacts["rootwave_evidence"]["numbers"]["silent"] == 2
     code, artifacts, output = job(fleet, "judge_wave", campaign, "second", without=without)
-    assert code != 0 and "the campaign expects 4 gateways in second, the inventory has 2" in output and not artifacts, output
+    assert code != 0 and "the campaign expects 4 gateways in first, the inventory has 2" in output and not artifacts, output
 
 
 def test_a_gate_takes_no_limit(fleet, approved):
