@@ -174,7 +174,9 @@ def test_nodes_of_a_wave_that_is_gone_go_and_the_rest_stays(configured):
 def test_a_secret_that_is_not_given(tmp_path, secret):
     with Double(store()) as double:
         ended = Operator(tmp_path, double).run(secrets={key: value for key, value in SECRETS.items() if key != secret})
-    assert ended.returncode != 0 and "credential" in ended.stdout and not double.store.objects["credentials"], ended.stdout
+    assert ended.returncode != 0 and f"'{secret}' is not set" in ended.stdout and not double.store.objects["credentials"], (
+        ended.stdout
+    )
 
 
 @pytest.mark.parametrize(
