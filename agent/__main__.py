@@ -20,8 +20,8 @@ from .version import VERSION
 
 # what the idle agent consists of
 MODULES = ["agent." + name for name in ("backoff", "jobs", "loop", "orders", "records", "reported", "session", "status")]
-MODULES += ["agent.transport", "gateway.stores.layouts", "gateway.stores.system"]
-MODULES += ["gateway." + name for name in ("edits", "files", "model", "pem", "probe", "tunnel")]
+MODULES += ["agent.transport", "gateway.stores.layouts"]
+MODULES += ["gateway." + name for name in ("files", "model", "pem", "probe", "tunnel")]
 MODULES += ["paho.mqtt." + name for name in ("client", "enums", "matcher", "packettypes", "properties", "reasoncodes")]
 
 

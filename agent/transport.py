@@ -20,7 +20,7 @@ from gateway import files
 from gateway.errors import BadInput
 from gateway.model import Endpoint, Timeouts, Trust
 from gateway.probe import connect, context_for, peer_of, resolve, shake_hands
-from gateway.stores.system import layout_here
+from gateway.stores.layouts import layout_here
 from gateway.tunnel import ProxyRefused
 from paho.mqtt import client as mqtt
 

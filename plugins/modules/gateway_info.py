@@ -89,9 +89,8 @@ from ansible_collections.rootwave.iot.plugins.module_utils.ansible_host import S
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import from_document
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import TrustError
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.host import LocalHost
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.journal import STATE_DIR
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.reconcile import reconcile
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.report import load
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.report import STATE_DIR, load
 
 ARGUMENT_SPEC = dict(SHARED_SPEC, report_only={"type": "bool", "default": False})
 

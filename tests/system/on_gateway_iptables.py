@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 
 from gateway import files, work
-from gateway.allowlists import Firewall, check, ipsets, iptables_files, own, prefixes, switch
+from gateway.allowlists import Firewall, changing, ipsets, iptables_files, own, prefixes, switch
 from gateway.desired import from_document
 
 
@@ -131,7 +131,7 @@ def planned(host, phase, new, old, places):
 
 def applied(found):
     switch.walk_forward(found.switches)
-    check(found)
+    changing.check(found)
     switch.walk_forward(found.switches)  # once more changes nothing
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
-from gateway import edits, work
-from gateway.allowlists import Firewall, check, nft, persistence, prefixes, switch
+from gateway import walk, work
+from gateway.allowlists import Firewall, boot_files, changing, nft, persistence, prefixes, switch
 from gateway.desired import from_document
 
 VOLATILE = ("handle", "expires", "packets", "bytes", "metainfo")
@@ -165,8 +165,8 @@ def planned(host, phase, new, old, places):
 
 def applied(done):
     switch.walk_forward(done.switches)
-    edits.walk_forward(done.edits)
-    check(done)
+    walk.forward(done.edits)
+    changing.check(done)
     switch.walk_forward(done.switches)  # once more changes nothing
 
 
@@ -198,7 +198,7 @@ def edges(texts):
 
 def one_ruleset(chance, folder):
     """ "staged" or "refused"; raises AssertionError."""
-    conf = Path(persistence.USUAL[0])
+    conf = Path(boot_files.USUAL[0])
     for left in (conf.parent / "nftables.d").iterdir():
         left.unlink()
     text = administrators(chance)
@@ -229,7 +229,7 @@ def one_ruleset(chance, folder):
     load(conf.read_text())
     assert sorted(map(json.dumps, listed())) == sorted(map(json.dumps, retired)), "a reload is not what was there"
     for done, state in ((retire, staged), (stage, before)):
-        assert edits.walk_backward(done.edits) == []
+        assert walk.backward(done.edits) == []
         assert switch.walk_backward(done.switches) == [], "left alone"
         assert switch.walk_backward(done.switches) == [], "left alone the second time"
         now = listed()
@@ -243,9 +243,9 @@ def main():
     outcomes, failures = {"staged": 0, "refused": 0}, []
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(os.path.join(folder, "nftables.d"))
-        persistence.USUAL = (os.path.join(folder, "nftables.conf"),)
-        persistence.ENABLED = folder
-        persistence.configuration = lambda: (persistence.Configuration(persistence.USUAL[0]), [])
+        boot_files.USUAL = (os.path.join(folder, "nftables.conf"),)
+        boot_files.ENABLED = folder
+        persistence.configuration = lambda: (persistence.Configuration(boot_files.USUAL[0]), [])
         for number in range(count):
             try:
                 outcomes[one_ruleset(random.Random(f"{seed} {number}"), folder)] += 1

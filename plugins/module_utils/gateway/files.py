@@ -29,6 +29,11 @@ def read(path, limit=None):
         return None
 
 
+def names_in(folder):
+    """The sorted names in a folder, none where there is no such folder."""
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
 def write(path, data, mode=0o644, uid=-1, gid=-1):
     """Replace or create a file; readers see the old bytes or the new ones, also after a power cut."""
     temporary = temporary_beside(path)
@@ -99,6 +104,7 @@ def write_json(path, document, mode=0o600):
 __all__ = (
     "install",
     "json_bytes",
+    "names_in",
     "read",
     "read_json",
     "remove",

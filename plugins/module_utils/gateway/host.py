@@ -12,9 +12,8 @@ import abc
 import os
 import time
 
-from . import arm, probe, stores, unprivileged
-from .journal import STATE_DIR
-from .report import FACT
+from . import arm, probe, stores
+from .report import FACT, STATE_DIR
 
 
 class Host(abc.ABC):
@@ -58,7 +57,7 @@ class Host(abc.ABC):
 
     def prove_within(self, namespace, function, timeout):
         """As prove(), inside a container's network namespace; an empty list where that container has ended."""
-        from . import sessions
+        from . import sessions, unprivileged
 
         path = sessions.path_of(namespace)
         return unprivileged.as_nobody(function, timeout, path) if path else []
@@ -93,6 +92,8 @@ class LocalHost(Host):
         return probe.probe(endpoint, trust, now, desired.timeouts, offer=offer, candidates=desired.present + desired.absent)
 
     def prove(self, function, timeout):
+        from . import unprivileged
+
         return unprivileged.as_nobody(function, timeout)
 
     def unlisted_sessions(self, addresses):

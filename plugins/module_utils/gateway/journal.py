@@ -22,11 +22,10 @@ import shutil
 import sys
 import time
 
-from . import arm, edits, files
+from . import arm, edits, files, walk
 from .errors import ApplyFailed, BadInput, CommandFailed, RevertFailed, TrustError
 from .processes import Lock, run
 
-STATE_DIR = "/var/lib/rootwave"
 HISTORY_KEPT = 20
 LOCK_WAIT_AT_REVERT = 900.0  # seconds; a run that lives longer than that has lost its right to the change
 
@@ -117,8 +116,8 @@ class Change:
             from .allowlists import switch  # a change without addresses has no such file in its revert program
 
             switch.walk_forward([switch.Switch(**one) for one in self.switches], lock)
-        edits.walk_forward(self.edits)
-        return [failed for step in self.refreshes for failed in edits.refresh(step, lock)]
+        walk.forward(self.edits)
+        return [failed for step in self.refreshes for failed in walk.refresh(step, lock)]
 
     def commit(self):
         """The change stands: durable first, then recorded, then disarmed."""
@@ -164,9 +163,9 @@ class Change:
         """Everything back, last step first. The way in must not wait for a trust tool that fails: switches follow in any case."""
         left_alone = []
         try:
-            left_alone += edits.walk_backward(self.edits)
+            left_alone += walk.backward(self.edits)
             for step in reversed(self.refreshes):
-                edits.refresh(step.inverted(), lock)
+                walk.refresh(step.inverted(), lock)
         finally:
             left_alone += self._switch_back(lock)
         return left_alone
@@ -276,8 +275,7 @@ def history(root):
 
 
 def _changes(folder):
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    return [Change(os.path.join(folder, name)) for name in names]
+    return [Change(os.path.join(folder, name)) for name in files.names_in(folder)]
 
 
 def recover(change, lock=None):
@@ -341,7 +339,6 @@ def note_revert(root, change):
 
 
 __all__ = (
-    "STATE_DIR",
     "TRANSITIONS",
     "Change",
     "create",

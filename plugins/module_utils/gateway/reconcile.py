@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import time
 
-from . import interlock, journal, report
-from .errors import Busy, StorageFailed, UnsupportedGateway
+from . import files, interlock, report
+from .errors import StorageFailed, UnsupportedGateway
 from .model import OFFERS, Plan, Proof
 from .processes import Lock
 from .rehearsal import forms_of, proofs_through, rehearse
@@ -69,33 +69,12 @@ def _must_be_changeable(host):
 
 
 def _recover(host, desired, lock):
-    """End what an earlier run left behind; (notes, report that ends this run already or None)."""
-    notes: list[str] = []
-    for change in journal.pending(host.state_dir):
-        waiting = change.state == "pending" and host.clock() < change.document.get("confirm_by", 0)
-        mine = change.document["campaign"] == desired.campaign
-        if waiting and not (mine and desired.undo == change.document["phase"]):
-            if (change.document["digest"], change.document["phase"]) == (desired.digest, desired.phase):
-                return notes, _still_pending(host, desired, change)
-            raise Busy(
-                "change {0} of campaign {1} waits for its commit; commit it (gateway_commit) or let it revert by itself, "
-                "then start again".format(change.id, change.document["campaign"]),
-                id=change.id,
-            )
-        end = journal.recover(change, lock)
-        notes.append("change {0} of an earlier run ended as {1}".format(change.id, end))
-        if waiting:
-            ended = report.new(desired)
-            ended.update(outcome="done", changed=True, revert="reverted")
-            return notes, ended
-    return notes, None
+    """(notes, report that ends this run already or None)"""
+    if not files.names_in(os.path.join(host.state_dir, "pending")):
+        return [], None
+    from . import leftovers
 
-
-def _still_pending(host, desired, change):
-    """A second run of the same phase before the first one was confirmed takes the change over to commit it."""
-    result = report.new(desired)
-    result.update(outcome="pending", pending=change.id, revert="armed", power_safe=host.power_safe())
-    return result
+    return leftovers.end(host, desired, lock)
 
 
 def _judge(host, desired, now, on_step, lock):
@@ -191,11 +170,11 @@ def _rehearse(host, desired, now, observed, work, result):
 def _unproved(endpoints, proofs, work):
     """Blockers for endpoints; one that stands behind the very filter that this Work opens is proved after apply instead."""
     if work.opens:
-        from . import allowlists
+        from .allowlists import changing
 
-        behind = {(proof.host, proof.port) for proof in proofs if allowlists.opens(work, proof)}
+        behind = {(proof.host, proof.port) for proof in proofs if changing.opens(work, proof)}
         endpoints = [endpoint for endpoint in endpoints if (endpoint.host, endpoint.port) not in behind]
-        proofs = [proof for proof in proofs if not allowlists.opens(work, proof)]
+        proofs = [proof for proof in proofs if not changing.opens(work, proof)]
     return interlock.endpoints(endpoints, proofs)
 
 

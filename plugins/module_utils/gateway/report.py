@@ -15,6 +15,7 @@ import ssl
 from . import files
 
 SCHEMA = 1
+STATE_DIR = "/var/lib/rootwave"
 FACT = "/etc/ansible/facts.d/rootwave.fact"
 
 

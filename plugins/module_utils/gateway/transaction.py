@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import arm, edits, errors, files, interlock, journal, pem, processes, report
+from . import arm, edits, errors, files, interlock, journal, pem, processes, report, walk
 from .errors import ApplyFailed, ProofFailed, TrustError
 from .rehearsal import prove
 
 # The files that can revert a change without the run that made it; journal.main is their entry.
-PROGRAM = (arm, edits, errors, files, journal, pem, processes)
+PROGRAM = (arm, edits, errors, files, journal, pem, processes, walk)
 MAIN = "import sys\nfrom gateway.journal import main\nsys.exit(main(*sys.argv))\n"
 
 
@@ -30,9 +30,9 @@ def transact(host, desired, now, observed, work, result, on_step, lock):
         after = host.store.observe()
         _check(host.store, work, observed, after)
         if work.switches or work.loads:
-            from . import allowlists
+            from .allowlists import changing
 
-            allowlists.check(work)
+            changing.check(work)
         change.enter("proving")
         proofs = prove(host, desired, now)
         if within:

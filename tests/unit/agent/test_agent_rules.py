@@ -56,7 +56,7 @@ def test_the_import_check_can_fail():
 
 
 def test_state_is_where_the_core_keeps_its_own():
-    from gateway.journal import STATE_DIR
+    from gateway.report import STATE_DIR
 
     assert config.Config("f", "h", "d").state_dir == STATE_DIR
 

@@ -197,7 +197,7 @@ def test_a_firewall_that_is_not_packed_is_named(package):
         sys.path.insert(0, sys.argv[1])
         from gateway import allowlists
         from gateway.allowlists.document import from_document
-        allowlists.detection.missing_tool = list
+        allowlists.backends.missing_nft = list
         class Desired:
             allowlist = from_document({"new": [], "places": [{"path": "output", "backend": sys.argv[2], "way": "managed_rules"}]})
         print([one.id for one in allowlists.Firewall(None, Desired).blockers])

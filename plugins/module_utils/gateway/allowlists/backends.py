@@ -25,7 +25,11 @@ A tool has
 
 from __future__ import annotations
 
+import shutil
 from typing import NamedTuple
+
+from ..model import Blocker
+from ..processes import PATH
 
 
 class Lasting(NamedTuple):
@@ -34,6 +38,13 @@ class Lasting(NamedTuple):
     edits: tuple = ()
     loads: str = ""
     blockers: tuple = ()
+
+
+def missing_nft():
+    """A list of the Blocker that nft is not there, or empty."""
+    if shutil.which("nft", path=PATH):
+        return []
+    return [Blocker("allowlist-tool", "nft is not installed, so nobody can tell what filters here; install nftables")]
 
 
 def backend_of(kind):
@@ -57,4 +68,4 @@ def backend_of(kind):
     raise KeyError(kind)
 
 
-__all__ = ("Lasting", "backend_of")
+__all__ = ("Lasting", "backend_of", "missing_nft")

@@ -27,13 +27,6 @@ LEGACY = {
 }
 
 
-def missing_tool():
-    """A list of the Blocker that nft is not there, or empty."""
-    if shutil.which(nft.NFT[0], path=PATH):
-        return []
-    return [Blocker("allowlist-tool", "nft is not installed, so nobody can tell what filters here; install nftables")]
-
-
 def who_rules(asked):
     """Blockers for others who filter on a named path: no place of theirs is named, or a place says that nobody does."""
     listed = json.loads(run([*nft.NFT, "-j", "-t", "list", "ruleset"], timeout=nft.TIMEOUT).decode("utf-8"))["nftables"]
@@ -139,4 +132,4 @@ def _ufw(chains):
     return "ufw-before-output" in chains and b"ENABLED=yes" in (files.read(UFW_CONF) or b"")
 
 
-__all__ = ("missing_tool", "who_rules")
+__all__ = ("who_rules",)

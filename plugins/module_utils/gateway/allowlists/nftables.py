@@ -12,7 +12,7 @@ import json
 from ..errors import CommandFailed
 from ..model import Blocker
 from ..processes import run
-from . import nft, persistence, reach
+from . import boot_files, nft, reach
 
 XTABLES_PRIORITIES = {"filter": (0,), "nat": (-100, 100), "mangle": (-150,), "raw": (-300,), "security": (50,)}
 BAD_FLAGS = {"timeout": "its elements expire", "constant": "it is constant", "dynamic": "packets write to it"}
@@ -20,7 +20,7 @@ TYPEOF = {4: {"payload": {"protocol": "ip", "field": "daddr"}}, 6: {"payload": {
 
 
 def missing_tool(_places):
-    """None beside nft, which detection.py asks for in any case."""
+    """None beside nft, which is asked for in any case."""
     return []
 
 
@@ -155,6 +155,18 @@ def rehearse(moves):
     return blockers
 
 
-holds, lasting, loads = persistence.holds, persistence.lasting, persistence.loads
+def lasting(values):
+    from . import persistence  # on a gateway every import is compiled anew
+
+    return persistence.lasting(values)
+
+
+def loads(path):
+    from . import persistence
+
+    return persistence.loads(path)
+
+
+holds = boot_files.holds
 
 __all__ = ("before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")

@@ -1,16 +1,13 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What nftables.service loads at boot, and our own files in it: one for each place.
+"""How our own files get into what nftables.service loads at boot: the edits, and what stands against them.
 
-The administrator's configuration is never edited. It must include a folder, and a file of ours there holds what is ours in the
-kernel. Whether the whole still loads is rehearsed with ``nft --check`` before anything is touched, into an empty ruleset as boot
+Whether the whole still loads is rehearsed with ``nft --check`` before anything is touched, into an empty ruleset as boot
 finds it: a table that only the kernel has now would let a file pass with which nothing at all is loaded then.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import os
 import re
 import tempfile
@@ -21,47 +18,7 @@ from ..model import Blocker
 from ..processes import run
 from . import nft
 from .backends import Lasting
-
-UNIT = "nftables.service"
-USUAL = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")  # Debian, RHEL
-ENABLED = "/etc/systemd/system/*.wants/" + UNIT
-INCLUDE = re.compile(r"""^\s*include\s+["']([^"']+)["']\s*;?\s*$""")
-NAMES = ("rootwave-output-inet-filter-chain=x.nft", "rootwave-forward-ip-filter-set4=x.nft")  # as our files are called
-INCLUDE_FOLDER = "/etc"  # where nft looks for relative names (nft(8), -I)
-HEADER = "# Written by Rootwave: what it admits at {0}. Change the campaign, not this file.\n"
-
-
-class Configuration:
-    """The file that the service loads, and the include line that takes files of ours."""
-
-    def __init__(self, path):
-        self.path = path
-        self.lines = (files.read(path) or b"").decode("utf-8", "surrogateescape").splitlines()
-        self.number, self.pattern = self._include()
-
-    def _include(self) -> tuple[int, str]:
-        """(line number, pattern) of the first include line that takes a file of ours; (-1, "") for none."""
-        for number, line in enumerate(self.lines):
-            match = INCLUDE.match(line)
-            pattern = os.path.join(INCLUDE_FOLDER, match.group(1)) if match else ""
-            folder, name = os.path.split(pattern)
-            if os.path.isdir(folder) and all(fnmatch.fnmatchcase(ours, name) for ours in NAMES):
-                return number, pattern
-        return -1, ""
-
-    def file_of(self, place):
-        """A name has no "=", so no two places share a file."""
-        parts = ["rootwave", place.path, place.family, place.table]
-        parts += ["{0}={1}".format(key, name) for key in ("chain", "set4", "set6") for name in [getattr(place, key)] if name]
-        return os.path.join(os.path.dirname(self.pattern), "-".join(parts) + ".nft")
-
-    def with_files(self, future):
-        """The text of the configuration as it would be read with ``future`` ({path: path that stands for it, or None})."""
-        there = sorted(set(glob.glob(self.pattern)) | set(future))
-        read = [future.get(path, path) for path in there]
-        lines = list(self.lines)
-        lines[self.number] = "\n".join('include "{0}"'.format(path) for path in read if path)
-        return "\n".join(lines) + "\n"
+from .boot_files import UNIT, Configuration, text_of
 
 
 def configuration():
@@ -88,31 +45,12 @@ def _blocker(why):
     return Blocker("allowlist-not-persistent", "what is admitted would be lost at the next boot: " + why)
 
 
-def text_of(place, value):
-    """What the file of a place holds for a switch's value; None for no file."""
-    if value is None or not (value["prefixes"] or place.way == "managed_chain"):
-        return None
-    lines = nft.frame(place, value["ports"]) if place.way == "managed_chain" else []
-    lines += nft.elements(place, "add", value["prefixes"])
-    return HEADER.format(place.label) + "".join(line + "\n" for line in lines)
-
-
 def edit_of(found, place, value):
     """The Edit that makes the place's file hold this value, or None where it does already."""
-    path, text = found.file_of(place), text_of(place, value)
-    after = None if text is None else text.encode("ascii")
+    path, after = found.file_of(place), text_of(place, value)
     if files.read(path) == after:
         return None
     return edits.Edit("file", path, edits.file_as_it_is(path), None if after is None else edits.content(after))
-
-
-def holds(values):
-    """Whether boot brings exactly these (Place, value) back, told without asking systemd, for the usual file of the service."""
-    if not values:
-        return True
-    path = next((path for path in USUAL if os.path.exists(path)), "")
-    found = Configuration(path) if path and glob.glob(ENABLED) else None
-    return found is not None and found.number >= 0 and not any(edit_of(found, place, value) for place, value in values)
 
 
 def lasting(values):
@@ -154,4 +92,4 @@ def rehearse(found, steps):
     return [_blocker("{0} would not load with our file in it: {1}".format(found.path, why))] if why else []
 
 
-__all__ = ("Configuration", "configuration", "edit_of", "holds", "lasting", "loads", "rehearse", "text_of")
+__all__ = ("configuration", "edit_of", "lasting", "loads", "rehearse")

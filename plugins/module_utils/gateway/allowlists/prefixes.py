@@ -145,6 +145,16 @@ def prefixes_of(interval):
     return found
 
 
+def texts(intervals):
+    """The prefixes of Intervals, in their order."""
+    return [text for one in sorted(intervals) for text in prefixes_of(one)]
+
+
+def within(cover, address):
+    """Whether a Cover holds an address, a text."""
+    return cover.holds(parse(address))
+
+
 def _text(version, number):
     return socket.inet_ntop(FAMILIES[version], number.to_bytes(BITS[version] // 8, "big"))
 
@@ -159,5 +169,7 @@ __all__ = (
     "parse",
     "prefixes_of",
     "subtract",
+    "texts",
     "union",
+    "within",
 )

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from . import prefixes
 
+RECORD = "allowlist.json"  # what traffic.py keeps, in the state directory
+
 
 class Element(NamedTuple):
     """Addresses that a place lets through; ``packets`` is None where nothing counts."""

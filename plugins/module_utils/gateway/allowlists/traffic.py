@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from .. import files, sessions
 from ..errors import BadInput
-from ..model import Blocker
-from . import prefixes
+from ..model import Blocker, Finding
+from . import prefixes, state
 
 CONNTRACK = "/proc/net/nf_conntrack"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -30,6 +30,21 @@ class Counted(NamedTuple):
 
     packets: int | None = None
     counter: str = ""
+
+
+def watch(states, gone, state_dir, now):
+    """(the record after one more pass, Findings) of Intervals that are to go, as the states of all places count them."""
+    counts = {" ".join(prefixes.prefixes_of(one)): counted(states, one) for one in gone}
+    uncounted = [text for text, found in counts.items() if found.packets is None]
+    tracked = tracked_now() if uncounted else []
+    findings = [_untracked(uncounted)] if tracked is None else []
+    return look(load(state_dir), counts, sessions_now(), tracked or [], now), findings
+
+
+def counted(states, interval):
+    """What the elements of an Interval have seen at all these places: Counted."""
+    seen = [state.counted(now.elements, interval) for now in states]
+    return Counted() if None in seen else Counted(sum(seen), counted_by(states))
 
 
 def look(known, counts, addresses, tracked, now):
@@ -125,8 +140,19 @@ def _intervals(addresses):
     return prefixes.union(found)
 
 
+def _untracked(texts):
+    return Finding(
+        "allowlist-no-conntrack",
+        "warning",
+        "nothing counts the traffic to {0} old prefixes ({1}), and this gateway tracks no connections ({2}); whether they are "
+        "quiet is judged by the sockets open at each pass alone. A set with 'counter' would know".format(
+            len(texts), texts[0], CONNTRACK
+        ),
+    )
+
+
 def path_in(state_dir):
-    return os.path.join(state_dir, "allowlist.json")
+    return os.path.join(state_dir, state.RECORD)
 
 
 def load(state_dir):
@@ -138,4 +164,4 @@ def save(state_dir, record):
         files.write_json(path_in(state_dir), {"schema": 1, "prefixes": record})
 
 
-__all__ = ("Counted", "counted_by", "load", "look", "save", "sessions_now", "total", "tracked_now", "unquiet")
+__all__ = ("Counted", "counted", "counted_by", "load", "look", "save", "total", "unquiet", "watch")

@@ -5,7 +5,7 @@
 A root that the distribution ships is deselected in /etc/ca-certificates.conf (``!``), which survives
 ``dpkg-reconfigure`` and package updates. The tool of Debian 11 removes the bundle before it rehashes and writes
 the new one last, so for a second there is none; Debian 12 and 13 rename without fsync. Therefore the tool writes its
-bundle under a name of ours, without hooks, and edits.refresh checks it, renames it durably and then runs the
+bundle under a name of ours, without hooks, and walk.refresh checks it, renames it durably and then runs the
 hooks with the lines the tool would have given them. Never ``--fresh``: killed in the middle it leaves a fraction
 of the links.
 """
@@ -94,7 +94,7 @@ class DebianStore(SystemStore):
         found = {}
         for where, _folders, names in os.walk(self.layout.shipped, followlinks=True):
             for path in (os.path.join(where, name) for name in names if name.endswith(".crt")):
-                entry = os.path.relpath(path, self.layout.shipped)
+                entry = path[len(self.layout.shipped) + 1 :]  # os.path.relpath, two milliseconds a pass
                 if entry not in listed:
                     found[entry] = reader.fingerprints(path)
         return _by_fingerprint(found)

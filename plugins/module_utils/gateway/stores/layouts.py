@@ -8,7 +8,10 @@ refuse it by name.
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
+
+from ..errors import UnsupportedGateway
 
 
 class Layout(NamedTuple):
@@ -92,4 +95,23 @@ LAYOUTS = (
     ),
 )
 
-__all__ = ("LAYOUTS", "Layout")
+
+def layout_here(layouts=LAYOUTS):
+    """The layout of this gateway; raises UnsupportedGateway for none, or for two at once."""
+    found = [layout for layout in layouts if all(os.path.lexists(path) for path in layout.marks)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UnsupportedGateway(
+            "no system trust store that Rootwave knows ({0}); is ca-certificates installed?".format(
+                ", ".join(layout.name for layout in layouts)
+            )
+        )
+    raise UnsupportedGateway(
+        "two system trust stores at once ({0}); which one programs read cannot be told, so nothing is changed".format(
+            ", ".join(layout.name for layout in found)
+        )
+    )
+
+
+__all__ = ("LAYOUTS", "Layout", "layout_here")

@@ -14,8 +14,6 @@ import stat
 from dataclasses import dataclass, field
 
 from .. import edits, files, pem
-from ..errors import UnsupportedGateway
-from .layouts import LAYOUTS
 
 FILE_MOST = 8 * 1024 * 1024  # bytes; a bundle of all public roots is about 0.25 MB
 HASHED_NAME = re.compile(r"^[0-9a-f]{8}\.[0-9]+$")  # openssl-rehash(1)
@@ -152,22 +150,4 @@ class ReadOnlyStore(SystemStore):
         )
 
 
-def layout_here(layouts=LAYOUTS):
-    """The layout of this gateway; raises UnsupportedGateway for none, or for two at once."""
-    found = [layout for layout in layouts if all(os.path.lexists(path) for path in layout.marks)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UnsupportedGateway(
-            "no system trust store that Rootwave knows ({0}); is ca-certificates installed?".format(
-                ", ".join(layout.name for layout in layouts)
-            )
-        )
-    raise UnsupportedGateway(
-        "two system trust stores at once ({0}); which one programs read cannot be told, so nothing is changed".format(
-            ", ".join(layout.name for layout in found)
-        )
-    )
-
-
-__all__ = ("Observed", "ReadOnlyStore", "Reader", "SystemStore", "layout_here")
+__all__ = ("Observed", "ReadOnlyStore", "Reader", "SystemStore")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import persistence
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import boot_files, persistence
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import Place
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import CommandFailed
 
@@ -48,13 +48,13 @@ def test_an_include_line_that_takes_every_file_of_ours(tmp_path, line, taken):
     """One that takes some would pass every check and lose the others at boot."""
     path = tmp_path / "nftables.conf"
     path.write_text(line.format(tmp_path) + "\n")
-    assert (persistence.Configuration(str(path)).number == 0) is taken
+    assert (boot_files.Configuration(str(path)).number == 0) is taken
 
 
 def test_no_two_places_share_a_file(tmp_path):
     path = tmp_path / "nftables.conf"
     path.write_text('include "{0}/*.nft"\n'.format(tmp_path))
-    found = persistence.Configuration(str(path))
+    found = boot_files.Configuration(str(path))
     places = [
         Place("output", "nftables", "managed_chain", "inet", "a", chain="b-c"),
         Place("output", "nftables", "managed_chain", "inet", "a-b", chain="c"),

@@ -9,7 +9,8 @@ from ansible_collections.rootwave.iot.plugins.module_utils.ansible_host import d
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import allowlists
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, state, traffic
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import place_of
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import PlaceChange
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import PlaceChange, Plan
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.work import Work
 
 from .debian_gateway import wanted as desired
 from .test_allowlists import SET, Elsewhere, listed, parsed, section, texts
@@ -92,21 +93,33 @@ def test_connection_tracking_is_read_only_where_nothing_counts(tmp_path, monkeyp
     table.write_text(ROWS)
     assert texts(traffic.tracked_now()) == ["40.1.1.1/32", "192.0.2.9/32", "2001:db8::9/128", "2603:1030::1/128"]
     monkeypatch.setattr(traffic, "tracked_now", lambda: pytest.fail("read in vain"))
-    firewall = allowlists.Firewall(Elsewhere(), desired("stage", allowlist=section(places=[], old=listed("22.0.0.0/8"))))
-    firewall.seen = {"place": nft.State(True, {4: [state.Element(parsed("22.0.0.0/8")[0], True, 7)]}, {4: {}})}
-    record, findings = firewall._watch()
+    record, findings = traffic.watch([_one_element(7)], parsed("22.0.0.0/8"), str(tmp_path), 1000)
     assert (record["22.0.0.0/8"]["packets"], findings) == (7, [])
+
+
+def _one_element(packets):
+    return nft.State(True, {4: [state.Element(parsed("22.0.0.0/8")[0], True, packets)]}, {4: {}})
 
 
 def test_neither_counter_nor_tracking_is_a_finding(tmp_path, monkeypatch):
     monkeypatch.setattr(traffic, "CONNTRACK", str(tmp_path / "nf_conntrack"))
-    firewall = allowlists.Firewall(Elsewhere(), desired("stage", allowlist=section(places=[], old=listed("22.0.0.0/8"))))
-    firewall.seen = {"place": nft.State(True, {4: [state.Element(parsed("22.0.0.0/8")[0], True, None)]}, {4: {}})}
-    (finding,) = firewall._watch()[1]
+    (finding,) = traffic.watch([_one_element(None)], parsed("22.0.0.0/8"), str(tmp_path), 1000)[1]
     assert (finding.id, finding.severity) == ("allowlist-no-conntrack", "warning")
     assert "sockets" in finding.detail and "22.0.0.0/8" in finding.detail
     (tmp_path / "nf_conntrack").write_text(ROWS)
-    assert firewall._watch()[1] == []
+    assert traffic.watch([_one_element(None)], parsed("22.0.0.0/8"), str(tmp_path), 1000)[1] == []
+
+
+@pytest.mark.parametrize(("old", "lock", "kept"), [([], object(), False), ([], None, True), (listed("22.0.0.0/8"), None, True)])
+def test_what_is_no_longer_old_is_no_longer_known_as_watched(old, lock, kept, tmp_path):
+    """Else it would count as quiet since long ago, once a campaign names it again."""
+    host = Elsewhere()
+    host.state_dir = str(tmp_path)
+    traffic.save(host.state_dir, {"22.0.0.0/8": {"since": 1, "last": None, "packets": 7, "counter": "", "lost": 0}})
+    firewall = allowlists.Firewall(host, desired("stage", allowlist=section(places=[], old=old)))
+    firewall.seen = {"place": _one_element(7)}
+    firewall.judge(Work(Plan(), (), (), frozenset(), ()), [], lock)
+    assert bool(traffic.load(host.state_dir)) is kept
 
 
 def test_what_is_taken_out_is_listed_with_its_packets():

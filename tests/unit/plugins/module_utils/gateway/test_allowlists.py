@@ -228,7 +228,7 @@ def test_a_campaign_closes_no_port_of_another(phase, whole, ports):
     """One chain serves all of them. What somebody else wrote into it is no port of ours."""
     firewall = allowlists.Firewall(Elsewhere(), desired(phase, allowlist=section(places=[], ports=[8883])))
     state = nft.State(True, {4: []}, {4: {}}, True, whole, (443, 5671))
-    assert firewall._asked_of(place_of(CHAIN), state)[0]["ports"] == ports
+    assert firewall._asked_of(place_of(CHAIN), state)[0].value["ports"] == ports
 
 
 def test_an_answer_outside_is_a_finding(monkeypatch):
@@ -290,7 +290,7 @@ def test_a_ruleset_that_cannot_be_read_hinders_no_look_and_no_revert_of_roots(ga
 
     assert run(gateway, "stage")["outcome"] == "done"
     monkeypatch.setattr(nft, "run", denied)
-    monkeypatch.setattr(allowlists.detection, "missing_tool", list)
+    monkeypatch.setattr(allowlists.backends, "missing_nft", list)
     outcomes = {}
     for phase, undo in (("assess", None), ("stage", None), ("revert", "stage")):
         report = run(gateway, phase, undo=undo, allowlist=section())

@@ -8,7 +8,7 @@ import os
 import sys
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import edits
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import edits, walk
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import ApplyFailed, CommandFailed
 
 from .certificates import BALTIMORE, BALTIMORE_SHA256, G2, G2_SHA256
@@ -46,51 +46,51 @@ def change(place):
 
 def test_forward_does_what_it_says_and_backward_restores_every_byte(place, change):
     before = snapshot(place)
-    edits.walk_forward(change)
+    walk.forward(change)
     after = snapshot(place)
     assert after["conf"] == b"# comment\nmozilla/A.crt\n!mozilla/B.crt\n\n!mozilla/C.crt\n!mozilla/D.crt\n"
     assert sorted(after) == ["conf", "new.crt", "new.pem"]
-    assert edits.walk_backward(change) == []
+    assert walk.backward(change) == []
     assert snapshot(place) == before
 
 
 @pytest.mark.parametrize("done", range(7))
 def test_an_interrupted_walk_goes_both_ways(place, change, done):
     before = snapshot(place)
-    edits.walk_forward(change[:done])
-    edits.walk_forward(change)
+    walk.forward(change[:done])
+    walk.forward(change)
     whole = snapshot(place)
-    edits.walk_backward(change[done:])
-    edits.walk_backward(change)
+    walk.backward(change[done:])
+    walk.backward(change)
     assert snapshot(place) == before
-    edits.walk_forward(change)
+    walk.forward(change)
     assert snapshot(place) == whole
 
 
 def test_what_a_killed_write_left_behind_is_removed(place, change):
     (place / ".new.crt.rootwave").write_text("half")
-    edits.walk_forward(change)
+    walk.forward(change)
     assert not (place / ".new.crt.rootwave").exists()
 
 
 def test_forward_stops_at_a_place_that_somebody_changed(place, change):
     (place / "old.crt").write_text("mine now")
     with pytest.raises(ApplyFailed, match="changed since"):
-        edits.walk_forward(change)
+        walk.forward(change)
     assert (place / "old.crt").read_text() == "mine now"
 
 
 def test_backward_leaves_alone_what_somebody_changed_and_says_so(place, change):
-    edits.walk_forward(change)
+    walk.forward(change)
     (place / "new.crt").write_text("mine now")
-    assert edits.walk_backward(change) == [str(place / "new.crt")]
+    assert walk.backward(change) == [str(place / "new.crt")]
     assert (place / "new.crt").read_text() == "mine now"
     assert (place / "old.crt").read_text() == BALTIMORE
 
 
 def test_mode_and_owner_of_an_edited_file_stay(place, change):
     os.chmod(str(place / "conf"), 0o640)
-    edits.walk_forward(change)
+    walk.forward(change)
     assert (place / "conf").stat().st_mode & 0o7777 == 0o640
 
 
@@ -116,7 +116,7 @@ def writes(place, text):
 
 def test_what_the_tool_made_is_installed_when_it_is_what_was_planned(place):
     step = tool(place, writes(place, BALTIMORE + G2), expect=(BALTIMORE_SHA256, G2_SHA256))
-    assert edits.refresh(step) == []
+    assert walk.refresh(step) == []
     assert (place / "certs" / "bundle").read_text() == BALTIMORE + G2
     assert not (place / "certs" / ".made").exists()
 
@@ -133,7 +133,7 @@ def test_what_the_tool_made_is_installed_when_it_is_what_was_planned(place):
 def test_the_old_bundle_stays_when_the_tool_did_not_do_its_work(place, made, error):
     script = "raise SystemExit('no space left')" if made is None else writes(place, made)
     with pytest.raises(error):
-        edits.refresh(tool(place, script, expect=(BALTIMORE_SHA256, G2_SHA256)))
+        walk.refresh(tool(place, script, expect=(BALTIMORE_SHA256, G2_SHA256)))
     assert (place / "certs" / "bundle").read_text() == BALTIMORE
 
 
@@ -141,7 +141,7 @@ def test_a_stale_result_of_a_killed_tool_is_never_installed(place):
     step = tool(place, "pass", expect=(BALTIMORE_SHA256,))
     (place / "certs" / ".made").write_text(BALTIMORE)
     with pytest.raises(ApplyFailed):
-        edits.refresh(step)
+        walk.refresh(step)
 
 
 def test_hooks_get_the_lines_and_cannot_fail_the_change(place):
@@ -151,9 +151,9 @@ def test_hooks_get_the_lines_and_cannot_fail_the_change(place):
         (hooks / name).write_text("#!/bin/sh\ncat > {0}/{1}.seen\nexit {2}\n".format(place, name, code))
         (hooks / name).chmod(0o755)
     step = tool(place, writes(place, G2), expect=(G2_SHA256,), hooks=str(hooks), added=("/a",), removed=("/b",))
-    complaints = edits.refresh(step)
+    complaints = walk.refresh(step)
     assert (place / "good.seen").read_text() == "+/a\n-/b\n"
     assert len(complaints) == 1 and "bad" in complaints[0]
     assert not (place / "ignored.sh.seen").exists()
-    edits.refresh(step.inverted())
+    walk.refresh(step.inverted())
     assert (place / "good.seen").read_text() == "+/b\n-/a\n"

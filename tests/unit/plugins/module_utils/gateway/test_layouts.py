@@ -9,8 +9,8 @@ import time
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import reconcile
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import UnsupportedGateway
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.stores.layouts import LAYOUTS
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.stores.system import ReadOnlyStore, layout_here
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.stores.layouts import LAYOUTS, layout_here
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.stores.system import ReadOnlyStore
 
 from .certificates import BALTIMORE
 from .debian_gateway import Gateway, wanted

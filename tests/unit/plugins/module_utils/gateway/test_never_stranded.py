@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, edits, files, journal, pem, reconcile
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, files, journal, pem, reconcile, walk
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import report as reports
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import (
     BadInput,
@@ -210,7 +210,7 @@ def test_a_revert_that_cannot_write_stays_armed(gateway, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(edits, "walk_backward", full)
+        patched.setattr(walk, "backward", full)
         with pytest.raises(RevertFailed, match="stays armed"):
             run(gateway, "stage")
     assert len(journal.pending(gateway.state_dir)) == 1
