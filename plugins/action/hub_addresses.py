@@ -125,8 +125,10 @@ def check(named, meant):
 def tags_of(args):
     """(named prefixes, warnings) of the service tags; nothing where none were given."""
     given = args["service_tags"]
-    if not given:
+    if given is None:
         return [], []
+    if not given:
+        raise PrefixError("service_tags: empty; name a file, give what rootwave.iot.service_tags returned, or leave it out")
     if isinstance(given, dict):
         return list(address_sources.of_result(given, args["ipv6"])), []
     try:

@@ -20,6 +20,8 @@ DNS = "DNS "
 
 def regions_of(tags: list[str]) -> list[str]:
     """Regions of tags such as AzureIoTHub.WestEurope; none when the whole tag is among them."""
+    if not tags:
+        raise PrefixError(f"tags: an empty list; name {TAG} for all of them, or regions such as {TAG}.WestEurope")
     foreign = [tag for tag in tags if tag != TAG and not tag.startswith(f"{TAG}.")]
     if foreign:
         raise PrefixError(f"tags: {foreign[0]!r} is not {TAG} and not {TAG}.<region>; {TAG} covers DPS as well")
@@ -53,6 +55,8 @@ def _stamped(name: str, properties: dict) -> str:
 def of_result(result: dict, ipv6: bool) -> Named:
     """From what rootwave.iot.service_tags returned."""
     try:
+        if not all(isinstance(result[key], list) for key in ("ipv4", "ipv6", "regions")):
+            raise TypeError
         prefixes = [*result["ipv4"], *(result["ipv6"] if ipv6 else [])]
         regions, number = result["regions"], int(result["tag_change_number"])
     except (KeyError, TypeError, ValueError):
@@ -98,15 +102,18 @@ def of_answers(answers: Mapping[str, list[str]], today: str, ipv6: bool) -> Name
 
 
 def of_private_endpoints(rows: list[dict], ipv6: bool) -> Named:
-    """From rootwave.iot.hub_info: ``hubs[].private_endpoints[]``."""
+    """From rootwave.iot.hub_info: ``hubs[].private_endpoints[]``. Who is not approved carries nothing."""
     for index, row in enumerate(rows):
+        if row.get("state", "Approved") != "Approved":
+            continue
         name, addresses = row.get("name"), row.get("addresses")
         if not isinstance(addresses, list) or not addresses:
             raise PrefixError(f"private_endpoints.{index}: {name} has no addresses; hub_info's missing_evidence says why")
-        for address in addresses:
-            network = network_of(address)
-            if ipv6 or network.version == 4:
-                yield network, checked_source(f"private endpoint {name}")
+        taken = [one for one in map(network_of, addresses) if ipv6 or one.version == 4]
+        if not taken:
+            raise PrefixError(f"private_endpoints.{index}: {name} has no address here but IPv6 ones; ipv6: true takes them")
+        for network in taken:
+            yield network, checked_source(f"private endpoint {name}")
 
 
 def of_extra(rows: list[dict], ipv6: bool) -> Named:

@@ -148,9 +148,19 @@ def unstamped(source: str) -> str:
     return JOINT.join(STAMP.sub("", part) if STAMPED.fullmatch(part) else part for part in parts)
 
 
+def _parts(entries: list[Entry]) -> set[str]:
+    return {part for one in entries for part in unstamped(one.source).split(JOINT)}
+
+
 def keep_stamps(entries: list[Entry], before: list[Entry]) -> list[Entry]:
-    """A prefix that was there, from the same sources, keeps the stamp that it came with: a new date alone is no change."""
+    """A prefix that was there, from the same sources, keeps the stamp that it came with: a new date alone is no change.
+
+    Where the same sources name the same prefixes altogether, DNS may have moved from one prefix to another; that is no change of
+    the allowlist, either, and must not make another campaign of it.
+    """
     known = {one.network: one for one in before}
+    if {one.network for one in entries} == set(known) and _parts(entries) == _parts(before):
+        return before
     return [
         known[one.network] if one.network in known and unstamped(known[one.network].source) == unstamped(one.source) else one
         for one in entries

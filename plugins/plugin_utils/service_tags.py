@@ -83,7 +83,13 @@ def select(document: dict, cloud: str, regions: list[str], pairs: bool = True, i
     theirs = str(document.get("cloud", "")).lower()
     if theirs != CLOUD_NAMES[cloud]:
         raise ServiceTagError(f"the document is for cloud {document.get('cloud')!r}, not for {cloud}")
-    tags = {str(item.get("name")): item.get("properties") or {} for item in document["values"] if isinstance(item, dict)}
+    tags: dict[str, dict] = {}
+    for item in document["values"]:
+        name = str(item.get("name")) if isinstance(item, dict) else ""
+        if name == TAG or name.startswith(TAG + "."):
+            if name in tags or not isinstance(item.get("properties"), dict):
+                raise ServiceTagError(f"tag {name} stands twice, or has no properties; get the document anew")
+            tags[name] = item["properties"]
     if TAG not in tags:
         raise ServiceTagError(f"the document has no tag {TAG}")
     whole = _prefixes(TAG, tags[TAG])

@@ -155,9 +155,18 @@ class Site(Fleet):
         extra = {key: changes.pop(key) for key in ("dry_run", "kill_at") if key in changes}
         return self.ask(name, document=self.document(phase, places, **changes), **extra)
 
+    def role(self, name, campaign, phase, whole=False):
+        """The role firewall_allowlist on one gateway, its gate open; (exit code, output). ``whole``: given the whole campaign."""
+        gate = {"wave": "trio", "token": gate_token(load(str(campaign), None if whole else "allowlist")["digest"], phase, "trio")}
+        asked = {"firewall_allowlist_phase": phase, "firewall_allowlist_gate": gate}
+        asked.update({"firewall_allowlist_undo": "stage"} if phase == "revert" else {})
+        asked.update({"firewall_allowlist_campaign": "{{ lookup('rootwave.iot.campaign') }}"} if whole else {})
+        task = {"ansible.builtin.import_role": {"name": "rootwave.iot.firewall_allowlist"}, "vars": asked}
+        return self._over_ssh(name, [task], "-e", f"rootwave_campaign={campaign}")
+
     def over_ssh(self, name, document, *args, first=()):
         """The module itself over SSH, action plugin and all, after the tasks ``first``; (exit code, output)."""
-        asked, playbook = self.folder / "desired.json", self.folder / "phase.yml"
+        asked = self.folder / "desired.json"
         asked.write_text(json.dumps(document))
         task = {
             "rootwave.iot.gateway": {
@@ -167,7 +176,11 @@ class Site(Fleet):
                 "gate": gate_token(document["digest"], document["phase"], "trio"),
             }
         }
-        playbook.write_text(json.dumps([{"hosts": name, "gather_facts": False, "tasks": [*first, task]}]))
+        return self._over_ssh(name, [*first, task], *args)
+
+    def _over_ssh(self, name, tasks, *args):
+        playbook = self.folder / "phase.yml"
+        playbook.write_text(json.dumps([{"hosts": name, "gather_facts": False, "tasks": tasks}]))
         settings = environment({"ANSIBLE_COLLECTIONS_PATH": str(PLAYBOOKS / "collections")})
         argv = [str(ANSIBLE), str(playbook), "-i", str(self.inventory()), *args]
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=RUN_MOST, env=settings)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 
 import pytest
-import yaml
 
 from tests.system.allowlist_site import CHAIN, EACH, RULES, SAMPLE, SET, Site, trio
 from tests.system.fleet import wait_until
@@ -103,27 +102,6 @@ def test_the_module_commits_over_a_fresh_connection(site, name):
     )
     assert not site.pending(name)
     assert site.reaches(name, site.lab.new_address)
-
-
-def test_a_campaign_by_its_playbook(site):
-    """From the address files to the kernel: without a place refused, with one staged by the one call; then nothing to do."""
-    names = site.group("trio")
-    for name in names:
-        site.filter(name)
-    before = [site.rules(name) for name in names]
-    for file, address in (("new.yml", site.lab.new_address), ("old.yml", site.lab.old_address)):
-        known = {"schema": 1, "prefixes": [{"prefix": f"{address}/32", "source": "test"}]}
-        (site.folder / file).write_text(yaml.safe_dump(known))
-    campaign = site.campaign(["trio"], allowlist={"new": "new.yml", "old": "old.yml", "private": True, "quiet_period": 0})
-    refused = site.play("stage_campaign", campaign)
-    assert refused.code != 0 and "allowlist-place" in refused.output, refused.output
-    assert [site.rules(name) for name in names] == before and not any(map(site.ours, names))
-    place = {"all": {"rootwave_allowlist_places": [SET]}}
-    staged = site.play("stage_campaign", campaign, overrides=place)
-    assert staged.code == 0, staged.output
-    assert all(site.reaches(name, site.lab.new_address) for name in names)
-    again = site.play("stage_campaign", campaign, overrides=place)
-    assert (again.code, again.changed) == (0, 0), again.output
 
 
 @pytest.mark.parametrize("name", EACH)

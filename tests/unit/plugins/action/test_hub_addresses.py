@@ -72,3 +72,27 @@ def test_as_many_as_are_taken_and_no_more(found):
     assert len(found(extra=rows[:4096])[0]) == 4096
     with pytest.raises(PrefixError, match="these are 4097 prefixes, at most 4096"):
         found(extra=rows)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"service_tags": "tags.json", "tags": []}, "tags: an empty list"),
+        ({"service_tags": ""}, "service_tags: empty"),
+        ({"service_tags": {}}, "service_tags: empty"),
+        ({"service_tags": {"ipv4": [], "ipv6": [], "regions": 5, "tag_change_number": 1}}, "neither a file nor a result"),
+        ({"private_endpoints": [{"name": "x", "addresses": ["fd00::1"]}]}, "x has no address here but IPv6 ones"),
+    ],
+)
+def test_what_is_empty_is_not_taken_for_all_or_nothing(found, tmp_path, monkeypatch, args, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tags.json").write_text(json.dumps(DOCUMENT))
+    with pytest.raises(PrefixError, match=message):
+        found(endpoints=["hub-a.azure-devices.net"], **args)
+
+
+def test_a_private_endpoint_that_is_not_approved_carries_nothing(found):
+    rows = [{"name": state, "state": state, "addresses": None} for state in ("Rejected", "Pending", "Disconnected")]
+    approved = {"name": "mine", "state": "Approved", "addresses": ["10.1.0.9"]}
+    entries, _warnings = found(private_endpoints=[*rows, approved], private=True)
+    assert [(str(one.network), one.source) for one in entries] == [("10.1.0.9/32", "private endpoint mine")]

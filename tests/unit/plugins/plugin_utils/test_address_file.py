@@ -46,6 +46,9 @@ def test_any_source_reads_back(source):
     "old, new, words",
     [
         ("schema: 1", "schema: 2", "schema: 2 is not known here; update Rootwave"),
+        ("schema: 1", "schema: true", "schema: True is not known here"),
+        ("schema: 1", "schema: 1\nprefixes: [{prefix: 20.9.0.0/24, source: x}]", "line 3: not YAML: key prefixes stands twice"),
+        ("{prefix: 20.1.2.0/24,", "{prefix: 20.1.2.0/24, prefix: 20.1.3.0/24,", "key prefix stands twice"),
         ("schema: 1", "scheme: 1", "a mapping with schema and prefixes"),
         ("20.1.2.0/24", "20.1.2.1/24", "prefixes.0: 20.1.2.1/24 has host bits set"),
         ("20.1.2.0/24", "0.0.0.0/0", "prefixes.0: 0.0.0.0/0 is wider than /8"),

@@ -135,6 +135,17 @@ def addresses(rows, source=None):
     return {address for network, text in rows if source in (None, text) for address in network}
 
 
+def test_dns_that_moves_within_the_prefixes_is_no_change():
+    """The digest of a campaign holds the sources; another one would void what all gateways have soaked."""
+    west, north = "AzureIoTHub.WestEurope, change 7", "AzureIoTHub.NorthEurope, change 5"
+    pair = [network_of("20.1.0.0/24"), network_of("20.2.0.0/24")]
+    before = [Entry(pair[0], f"{west}; DNS x.example 2026-11-01"), Entry(pair[1], north)]
+    after = [Entry(pair[0], west), Entry(pair[1], f"{north}; DNS x.example 2026-11-02")]
+    assert keep_stamps(after, before) == before
+    other = [Entry(pair[0], west), Entry(pair[1], f"{north}; DNS y.example 2026-11-02")]
+    assert keep_stamps(other, before) != before
+
+
 @given(ROWS)
 def test_union_loses_no_address_and_admits_no_other(rows):
     found = union(rows)

@@ -81,6 +81,9 @@ def test_pairs_go_both_ways():
             "everybody",
         ),
         (changed(values=[{"name": "AzureIoTHub", "properties": {"changeNumber": 1}}]), "no list named addressPrefixes"),
+        (changed(values=[{"name": "AzureIoTHub", "properties": ["a"]}]), "stands twice, or has no properties"),
+        (changed(values=[{"name": "AzureIoTHub.WestUS"}, *SERVICE_TAGS["values"]]), "stands twice, or has no properties"),
+        (changed(values=[*SERVICE_TAGS["values"], SERVICE_TAGS["values"][0]]), "stands twice, or has no properties"),
         (changed(changeNumber="many"), "is no number"),
     ],
 )
