@@ -37,12 +37,12 @@ options:
   service_tags:
     description:
       - A file of Microsoft's Download Center, C(ServiceTags_Public_<date>.json); or what M(rootwave.iot.service_tags) returned,
-        which chose regions and cloud itself.
+        which chose regions and cloud itself. What is empty is an error.
     type: raw
   tags:
     description:
       - Which tags of a file are taken, V(AzureIoTHub) or V(AzureIoTHub.WestEurope) and so on. Prefixes that the tag has for no
-        region are always among them. The tag covers DPS as well.
+        region are always among them. The tag covers DPS as well. An empty list is an error, for it would mean all of them.
     type: list
     elements: str
     default: [AzureIoTHub]
@@ -79,7 +79,8 @@ options:
     default: []
   private_endpoints:
     description:
-      - Private endpoints with name and addresses, as in RV(rootwave.iot.hub_info#module:hubs). One without addresses is an error.
+      - Private endpoints with name and addresses, as in RV(rootwave.iot.hub_info#module:hubs). One without addresses is an error; one
+        whose state is not C(Approved) is left out.
     type: list
     elements: dict
     default: []
