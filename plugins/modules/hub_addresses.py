@@ -79,8 +79,8 @@ options:
     default: []
   private_endpoints:
     description:
-      - Private endpoints with name and addresses, as in RV(rootwave.iot.hub_info#module:hubs). One without addresses is an error; one
-        whose state is not C(Approved) is left out.
+      - Private endpoints with name and addresses, as in RV(rootwave.iot.hub_info#module:hubs). One without addresses is an error;
+        one whose state is not C(Approved) is left out.
     type: list
     elements: dict
     default: []
