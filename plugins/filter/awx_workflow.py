@@ -7,8 +7,8 @@ name: awx_workflow
 short_description: Turn a campaign into the nodes of a workflow in AWX
 version_added: 0.2.0
 description:
-  - Assess, then for each wave its job, its gate and an approval; the same for retire, behind the approval of the cutover. Every way
-    that does not go on ends in a report.
+  - Assess, then for each wave its job, its gate and an approval; the same for retire, behind the approval of the cutover. Every
+    way that does not go on ends in a report.
   - The same campaign gives the same identifiers.
 author:
   - Rootwave contributors (@rootwave)
