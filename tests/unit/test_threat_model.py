@@ -70,8 +70,7 @@ def test_a_row_without_a_test_is_seen():
     assert len([row for row in rows(bare) if not NAMED.search(row[-1])]) == len(rows(PAGE))
 
 
-# Decorators as text, for the check itself: nothing is skipped here
-@pytest.mark.parametrize(
+@pytest.mark.parametrize(  # decorators as text, for the check itself: nothing is skipped here
     "decorator, out", [("pytest.mark.skip", True), ("pytest.mark.xfail(strict=True)", True), ("MUCH", False)]
 )
 def test_a_test_that_never_runs_is_none(decorator, out):

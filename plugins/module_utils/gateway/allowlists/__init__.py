@@ -195,8 +195,9 @@ class Firewall:
         """(Blockers, Findings) of the traffic to what only the old prefixes hold."""
         gone = prefixes.subtract(prefixes.distinct(self.old), prefixes.distinct(self.new))
         if not gone:
-            if lock is not None:  # what comes back to the list later was not watched until then
-                files.remove(os.path.join(self.host.state_dir, state.RECORD))
+            # what comes back to the list later was not watched until then, nor is it after a power cut
+            if lock is not None and files.remove(os.path.join(self.host.state_dir, state.RECORD)):
+                files.sync_folder(self.host.state_dir)
             return [], []
         from . import traffic
 

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import sessions
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.sessions import Session
 
-# /proc/net/tcp is in the machine's own byte order, and so are the rows here; CI and the images are little-endian
-pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the fixture's text is a little-endian kernel's")
+# /proc/net/tcp is in the machine's own byte order; the rows here are those of CI and the images
+pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="no rows of a big-endian kernel's /proc/net/tcp are known")
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 ROW = "   0: {3}:C350 {0}:{1} {2} 00000000:00000000 00:00000000 00000000     0        0 1 1\n"
