@@ -17,11 +17,10 @@ import time
 from urllib.parse import quote
 
 from gateway import files
-from gateway.errors import BadInput
+from gateway.errors import BadInput, ProxyRefused
 from gateway.model import Endpoint, Timeouts, Trust
 from gateway.probe import connect, context_for, peer_of, resolve, shake_hands
 from gateway.stores.layouts import layout_here
-from gateway.tunnel import ProxyRefused
 from paho.mqtt import client as mqtt
 
 from .version import VERSION

@@ -118,12 +118,12 @@ def _verified(data: bytes, where: str, sha256: str) -> str:
         raise AnchorError(f"{where} is longer than {BYTES_MOST} bytes; this is no single certificate")
     text = pem.encode(data) if data.startswith(b"\x30\x82") else data.decode("utf-8", "replace")
     try:
-        der, known = pem.one_root(text, where)
+        [(der, subject)] = pem.roots([(where, text)])
     except BadInput as exc:
         raise AnchorError(f"{exc} (SHA-256 {sha256} was wanted)") from exc
     found = pem.fingerprint(der)
     if found != sha256:
-        raise AnchorError(f"the certificate in {where} ({known.subject}) has SHA-256 {found}, not {sha256}")
+        raise AnchorError(f"the certificate in {where} ({subject}) has SHA-256 {found}, not {sha256}")
     return pem.encode(der)
 
 

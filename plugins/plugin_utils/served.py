@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import probe
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import ProxyRefused
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Endpoint, Timeouts, Trust
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.tunnel import ProxyRefused
 
 from .chain import describe, served_chain
 from .hub.errors import HubError

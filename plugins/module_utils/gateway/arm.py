@@ -14,10 +14,9 @@ import sys
 
 from . import files
 from .errors import CommandFailed, UnsupportedGateway
-from .processes import PATH, run
+from .processes import PATH, run, systemd_runs
 
 UNIT_DIR = "/etc/systemd/system"
-SYSTEMD_RUNNING = "/run/systemd/system"  # sd_booted(3)
 BOOT_UNIT = """\
 # Written by Rootwave while a trust change is not committed; removed when it is.
 [Unit]
@@ -47,16 +46,11 @@ def deadline_name(identity):
     return "rootwave-deadline-{0}".format(identity)
 
 
-def power_safe():
-    """Whether an armed revert survives a power cut on this gateway."""
-    return os.path.isdir(SYSTEMD_RUNNING)
-
-
 def arm(identity, folder, seconds):
     """See to it that ``python3 -I folder`` runs in ``seconds``, and at boot. Raises CommandFailed, UnsupportedGateway."""
     if not sys.executable:
         raise UnsupportedGateway("Python does not know its own path; a revert cannot be armed")
-    if not power_safe():
+    if not systemd_runs():
         _wait_detached(folder, seconds)
         return
     unit = os.path.join(UNIT_DIR, unit_name(identity) + ".service")
@@ -91,7 +85,7 @@ def disarm(identity):
     """Remove the boot unit and stop the timer; safe to run again, and from within the revert program itself."""
     files.remove(_wanted_by(identity))
     files.remove(os.path.join(UNIT_DIR, unit_name(identity) + ".service"))
-    if power_safe():
+    if systemd_runs():
         try:
             run(["systemctl", "stop", deadline_name(identity) + ".timer"])
         except CommandFailed:
@@ -116,4 +110,4 @@ def _wait_detached(folder, seconds):
     )
 
 
-__all__ = ("arm", "disarm", "power_safe")
+__all__ = ("arm", "disarm")

@@ -8,10 +8,9 @@ in docs/architecture.md.
 
 from __future__ import annotations
 
-import calendar
+import datetime
 import hashlib
 import re
-import time
 
 from . import pem
 from .errors import BadInput
@@ -22,8 +21,10 @@ ENDPOINTS_MOST = 64
 PEM_MOST = 16 * 1024
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-PROXY = re.compile(r"http://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})/?")
+PROXY = r"http://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})/?"  # compiled where there is one
 SHA256 = re.compile(r"[0-9a-f]{64}")
+DATE = r"([0-9]{4})-([0-9]{2})-([0-9]{2})"  # time.strptime would take two milliseconds to import
+EPOCH = datetime.date(1970, 1, 1)
 KEYS: dict = {
     "schema": int,
     "campaign": str,
@@ -48,8 +49,9 @@ REQUIRED = ("schema", "campaign", "digest", "phase", "present", "absent", "endpo
 def from_document(document):
     """A Desired from its JSON document; raises BadInput that names the key."""
     _check_keys(document)
-    present = tuple(_anchor(item, "present") for item in document["present"][:ANCHORS_MOST])
-    absent = tuple(_anchor(item, "absent") for item in document["absent"][:ANCHORS_MOST])
+    asked = [_checked(item, side) for side in ("present", "absent") for item in document[side]]
+    anchors = tuple(map(_anchor, asked, pem.roots([("anchor " + item["name"], item["pem"]) for item in asked])))
+    present, absent = anchors[: len(document["present"])], anchors[len(document["present"]) :]
     both = sorted({anchor.sha256 for anchor in present} & {anchor.sha256 for anchor in absent})
     if both:
         raise BadInput("desired: anchor {0} is both present and absent".format(both[0]))
@@ -108,7 +110,8 @@ def _check_keys(document):
         raise BadInput("desired: no endpoints; without them nothing can be proved (campaign or rootwave_endpoints)")
 
 
-def _anchor(item, where):
+def _checked(item, where):
+    """An anchor's JSON, its shape checked."""
     if not isinstance(item, dict) or set(item) != {"name", "sha256", "pem"}:
         raise BadInput("desired: {0} needs name, sha256 and pem for each anchor".format(where))
     name, text = _text(item["name"], where), item["pem"]
@@ -116,11 +119,15 @@ def _anchor(item, where):
         raise BadInput("desired: {0}: {1!r} is not a name (a-z, 0-9, -)".format(where, name))
     if not isinstance(text, str) or len(text) > PEM_MOST:
         raise BadInput("desired: {0}: the PEM of {1} is missing or too long".format(where, name))
-    der, known = pem.one_root(text, "anchor {0}".format(name))
+    return item
+
+
+def _anchor(item, root):
+    der, subject = root
     found = pem.fingerprint(der)
     if found != item["sha256"]:
-        raise BadInput("anchor {0}: its SHA-256 is {1}, the campaign says {2}".format(name, found, item["sha256"]))
-    return Anchor(sha256=found, name=name, subject=known.subject, pem=pem.encode(der))
+        raise BadInput("anchor {0}: its SHA-256 is {1}, the campaign says {2}".format(item["name"], found, item["sha256"]))
+    return Anchor(sha256=found, name=item["name"], subject=subject, pem=pem.encode(der))
 
 
 def _endpoint(item):
@@ -129,7 +136,7 @@ def _endpoint(item):
     host, proxy = _text(item["host"], "endpoints.host"), item.get("proxy")
     if not HOST.fullmatch(host):
         raise BadInput("desired: endpoint {0!r} is not a host name".format(host))
-    if proxy is not None and not PROXY.fullmatch(_text(proxy, "endpoints.proxy")):
+    if proxy is not None and not re.fullmatch(PROXY, _text(proxy, "endpoints.proxy")):
         raise BadInput("desired: proxy of {0} must be http://host:port".format(host))
     role = _one_of(item.get("role", "hub"), ROLES, "endpoints.role")
     return Endpoint(host.lower(), _port(item["port"]), role, proxy)
@@ -190,7 +197,10 @@ def _date(value):
     if value is None:
         return None
     try:
-        return calendar.timegm(time.strptime(value, "%Y-%m-%d"))
+        found = re.fullmatch(DATE, value)
+        if not found:
+            raise ValueError(value)
+        return (datetime.date(*map(int, found.groups())) - EPOCH).days * 86400
     except (TypeError, ValueError) as exc:
         raise BadInput("desired: safe_after.date {0!r} is not a date like 2024-09-30".format(value)) from exc
 

@@ -62,6 +62,18 @@ def content(data, mode=0o644, uid=0, gid=0):
     return {"data": base64.b64encode(data).decode("ascii"), "mode": mode, "uid": uid, "gid": gid}
 
 
+def writing(path, data):
+    """The edit that makes a file ours."""
+    return Edit("file", path, file_as_it_is(path), content(data))
+
+
+def removal_of(path):
+    """The edit that removes a file, a link as a link."""
+    if os.path.islink(path):
+        return Edit("link", path, os.readlink(path), None)
+    return Edit("file", path, file_as_it_is(path), None)
+
+
 def data_of(side):
     """The bytes of a file edit's before or after."""
     return base64.b64decode(side["data"])
@@ -76,4 +88,4 @@ def file_as_it_is(path):
     return content(data, status.st_mode & 0o7777, status.st_uid, status.st_gid)
 
 
-__all__ = ("Edit", "Refresh", "content", "data_of", "file_as_it_is")
+__all__ = ("Edit", "Refresh", "content", "data_of", "file_as_it_is", "removal_of", "writing")

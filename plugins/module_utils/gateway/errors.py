@@ -54,6 +54,10 @@ class CommandFailed(TrustError):
     """A tool ended with a non-zero code, did not end in time, or is not installed."""
 
 
+class ProxyRefused(TrustError):
+    """The proxy did not open the tunnel."""
+
+
 class ApplyFailed(TrustError):
     """A store did not become what the plan says; the change was reverted."""
 
@@ -72,6 +76,7 @@ __all__ = (
     "Busy",
     "CommandFailed",
     "ProofFailed",
+    "ProxyRefused",
     "Refused",
     "RevertFailed",
     "StorageFailed",

@@ -12,7 +12,8 @@ import abc
 import os
 import time
 
-from . import arm, probe, stores
+from . import probe, stores
+from .processes import systemd_runs
 from .report import FACT, STATE_DIR
 
 
@@ -45,6 +46,10 @@ class Host(abc.ABC):
 
     def container_sessions(self):
         """Live sessions of this gateway's other network namespaces."""
+        from . import namespaces
+
+        if not namespaces.others():
+            return []
         from . import sessions
 
         return sessions.of_containers()
@@ -57,9 +62,9 @@ class Host(abc.ABC):
 
     def prove_within(self, namespace, function, timeout):
         """As prove(), inside a container's network namespace; an empty list where that container has ended."""
-        from . import sessions, unprivileged
+        from . import namespaces, unprivileged
 
-        path = sessions.path_of(namespace)
+        path = namespaces.path_of(namespace)
         return unprivileged.as_nobody(function, timeout, path) if path else []
 
     @abc.abstractmethod
@@ -107,10 +112,12 @@ class LocalHost(Host):
         return findings.all_findings(desired, observed, self.clock())
 
     def arm(self, identity, folder, seconds):
+        from . import arm
+
         arm.arm(identity, folder, seconds)
 
     def power_safe(self):
-        return arm.power_safe()
+        return systemd_runs()
 
 
 __all__ = ("Host", "LocalHost")

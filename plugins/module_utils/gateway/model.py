@@ -3,12 +3,11 @@
 """The nouns: frozen values that every other file of the core passes around.
 
 Foreign JSON becomes typed in one place, desired.py. Nothing in here touches a file, a socket or a clock. A dataclass costs a
-gateway ten times the start-up of a NamedTuple, so only what hides a field from comparison or from messages is one.
+gateway ten times the start-up of a NamedTuple.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 PHASES = ("assess", "stage", "retire", "revert")
@@ -31,14 +30,13 @@ STAGES = (
 )
 
 
-@dataclass(frozen=True)
-class Anchor:
-    """One root CA certificate; its identity is the SHA-256 of its DER, never a file name or an alias."""
+class Anchor(NamedTuple):
+    """One root CA certificate; its identity is ``sha256``, of its DER, never a file name or an alias."""
 
     sha256: str
-    name: str = field(compare=False)
-    subject: str = field(compare=False)
-    pem: str = field(repr=False, compare=False)
+    name: str
+    subject: str
+    pem: str
 
 
 class Endpoint(NamedTuple):
@@ -58,14 +56,13 @@ class Timeouts(NamedTuple):
     tls: float = 10.0
 
 
-@dataclass(frozen=True)
-class Trust:
+class Trust(NamedTuple):
     """What a probe trusts: exactly one of a PEM file, a hashed directory or PEM text."""
 
     label: str
     cafile: str | None = None
     capath: str | None = None
-    cadata: str | None = field(default=None, repr=False)
+    cadata: str | None = None
 
 
 class Proof(NamedTuple):

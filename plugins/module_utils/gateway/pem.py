@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates as text: PEM and DER, fingerprints, and the few facts that the ssl module can tell.
 
-There is no ASN.1 parser in here. A context of one's own that holds one certificate tells a CA certificate
-from another one (``cert_store_stats``) and gives subject, issuer and validity (``get_ca_certs``); see
-https://docs.python.org/3/library/ssl.html#ssl.SSLContext.get_ca_certs.
+There is no ASN.1 parser in here. A context of one's own tells CA certificates from others and gives their subject, issuer and
+validity; see https://docs.python.org/3/library/ssl.html#ssl.SSLContext.get_ca_certs.
 """
 
 from __future__ import annotations
@@ -87,6 +86,14 @@ def subject_text(name):
     return ", ".join("{0}={1}".format(SHORT_NAMES.get(key, key), value) for key, value in reversed(parts))
 
 
+def subject_of(der):
+    """The subject of a CA certificate; an empty text for another one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=der)
+    known = context.get_ca_certs()
+    return subject_text(known[0]["subject"]) if known else ""
+
+
 def facts(der):
     """Facts of a CA certificate, or None for a certificate that is none (a leaf).
 
@@ -107,24 +114,38 @@ def facts(der):
     return Facts(subject_text(known[0]["subject"]), subject_text(known[0]["issuer"]), *dates)
 
 
-def one_root(text, where):
-    """(DER, Facts) of the one self-signed CA certificate that PEM text must hold; BadInput otherwise."""
-    ders = split(text.encode("utf-8"))
+def roots(texts):
+    """[(DER, subject)] of [(where, PEM text)], each of which must hold one self-signed CA certificate; BadInput names where.
+
+    One context takes them all: on a gateway making one takes longer than reading a certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ders = [_load_one(context, split(text.encode("utf-8")), where) for where, text in texts]
+    known = dict(zip(context.get_ca_certs(binary_form=True), context.get_ca_certs()))
+    return [(der, _subject_of_root(known.get(der), where)) for der, (where, _text) in zip(ders, texts)]
+
+
+def _subject_of_root(known, where):
+    if known is None:
+        raise BadInput("{0}: a leaf certificate, not a root; never install one as an anchor".format(where))
+    subject, issuer = subject_text(known["subject"]), subject_text(known["issuer"])
+    if subject != issuer:
+        message = "{0}: an intermediate ({1}, issued by {2}), not a root; anchors must be self-signed"
+        raise BadInput(message.format(where, subject, issuer))
+    # OpenSSL's words for a month 99 do not end so; to read dates is left to those who need them, for strptime is slow to import
+    if not all(str(known[name]).endswith(" GMT") for name in ("notBefore", "notAfter")):
+        raise BadInput("{0}: not a certificate: it has a date that is none".format(where))
+    return subject
+
+
+def _load_one(context, ders, where):
     if len(ders) != 1:
         raise BadInput("{0}: expected one PEM certificate, found {1}".format(where, len(ders)))
     try:
-        known = facts(ders[0])
-    except BadInput as exc:
-        raise BadInput("{0}: {1}".format(where, exc)) from exc
-    if known is None:
-        raise BadInput("{0}: a leaf certificate, not a root; never install one as an anchor".format(where))
-    if not known.self_signed:
-        raise BadInput(
-            "{0}: an intermediate ({1}, issued by {2}), not a root; anchors must be self-signed".format(
-                where, known.subject, known.issuer
-            )
-        )
-    return ders[0], known
+        context.load_verify_locations(cadata=ders[0])
+    except (ssl.SSLError, ValueError) as exc:
+        raise BadInput("{0}: not a certificate: {1}".format(where, exc)) from exc
+    return ders[0]
 
 
-__all__ = ("Facts", "encode", "facts", "fingerprint", "fingerprints", "one_root", "readable", "split", "subject_text")
+__all__ = ("Facts", "encode", "facts", "fingerprint", "fingerprints", "readable", "roots", "split", "subject_of", "subject_text")

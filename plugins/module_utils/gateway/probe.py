@@ -17,8 +17,8 @@ import threading
 import time
 
 from . import pem
+from .errors import ProxyRefused
 from .model import Proof, Trust
-from .tunnel import ProxyRefused, connect_through
 
 ADDRESSES_MOST = 16
 # OpenSSL's verify codes, x509_vfy.h
@@ -162,10 +162,9 @@ class _Attempt:
 
     def anchor_of(self, secure, family, sockaddr):
         """(SHA-256, subject) of the root that verified; empty texts where it cannot be told."""
-        der = _verified_root(secure)
+        der = _verified_root(secure) or _only_root(secure.context)
         if der:
-            known = pem.facts(der)
-            return pem.fingerprint(der), known.subject if known else ""
+            return pem.fingerprint(der), pem.subject_of(der)
         for anchor in self.candidates:
             trust = Trust(anchor.name, cadata=anchor.pem)
             try:
@@ -192,6 +191,8 @@ def connect(endpoint, family, sockaddr, timeout):
         stream.settimeout(timeout)
         stream.connect(sockaddr)
         if endpoint.proxy:
+            from .tunnel import connect_through  # on a gateway every import is compiled anew
+
             connect_through(stream, endpoint.host, endpoint.port, time.monotonic() + timeout)
     except BaseException:
         stream.close()
@@ -252,6 +253,16 @@ def _verified_root(secure):
         return None
     last = chain[-1]
     return last if isinstance(last, bytes) else last.public_bytes(2)  # 2: _ssl.ENCODING_DER
+
+
+def _only_root(context):
+    """DER of the one CA certificate that a context has read, by which alone a verified chain can have ended; None for more.
+
+    Of a hashed directory it has read only what chains asked for:
+    https://docs.python.org/3/library/ssl.html#ssl.SSLContext.get_ca_certs
+    """
+    known = context.get_ca_certs(binary_form=True)
+    return known[0] if len(known) == 1 else None
 
 
 def _says_no_such_certificate(error):

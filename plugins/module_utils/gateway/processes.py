@@ -99,4 +99,9 @@ def run(argv, stdin=b"", timeout=60.0, environment=None, lock=None):
     return output
 
 
-__all__ = ("Lock", "run")
+def systemd_runs():
+    """Whether systemd is this machine's init; sd_booted(3)."""
+    return os.path.isdir("/run/systemd/system")
+
+
+__all__ = ("Lock", "run", "systemd_runs")

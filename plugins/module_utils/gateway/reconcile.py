@@ -157,13 +157,18 @@ def _rehearse(host, desired, now, observed, work, result):
         proofs += containers.proofs_within(host, desired.endpoints, desired.timeouts, held, now)
     result["probes"] = [proof.as_dict() for proof in proofs]
     blockers += _unproved(desired.endpoints, proofs, work)
-    if thorough:
-        unlisted = host.unlisted_sessions({proof.address for proof in proofs if proof.address})
-        blockers += interlock.unlisted_sessions(unlisted)
-    if thorough and desired.phase == "retire":
+    return blockers + (_takes_away(host, desired, now, observed, proofs, result) if thorough else [])
+
+
+def _takes_away(host, desired, now, observed, proofs, result):
+    """Blockers of a removal."""
+    from . import retirement
+
+    blockers = retirement.unlisted_sessions(host.unlisted_sessions({proof.address for proof in proofs if proof.address}))
+    if desired.phase == "retire":
         found = host.findings(desired, observed)
         result["findings"] = [finding.as_dict() for finding in found]
-        blockers += interlock.retire(desired, host.store, observed, found, now)
+        blockers += retirement.not_yet(desired, host.store, observed, found, now)
     return blockers
 
 

@@ -16,7 +16,7 @@ import ssl
 import sys
 from typing import NamedTuple
 
-from . import files
+from . import files, namespaces
 from .probe import served_leaf
 
 HUB_PORTS = (8883, 5671, 443)  # MQTT, AMQP, and both over WebSockets: azure-docs iot-hub-devguide-protocols
@@ -59,7 +59,7 @@ def live_sessions(proc="/proc", ports=HUB_PORTS, but=()):
     A broker on the gateway (IoT Edge's hub, mosquitto) is not what the campaign moves. ``but`` are sockets not to look at.
     """
     found, here = set(), set()
-    for pid in _one_process_per_namespace(proc).values():
+    for pid in namespaces.one_process_each(proc).values():
         for local, remote, established, socket_ in _ends(proc, pid):
             here.add(local)
             if established and remote.port in ports and socket_ not in but:
@@ -69,14 +69,14 @@ def live_sessions(proc="/proc", ports=HUB_PORTS, but=()):
 
 def peers(proc="/proc"):
     """The addresses of all established sessions, in whatever network namespace."""
-    return {session.address for pid in _one_process_per_namespace(proc).values() for session in _established(proc, pid)}
+    return {session.address for pid in namespaces.one_process_each(proc).values() for session in _established(proc, pid)}
 
 
 def containers(proc="/proc"):
     """A list of Containers, the other network namespaces that have sessions: what they send is forwarded by this gateway."""
-    own, found = os.readlink(os.path.join(proc, "self", "ns", "net")), []
-    for link, pid in sorted(_one_process_per_namespace(proc).items()):
-        established = () if link == own else _established(proc, pid)
+    found = []
+    for link, pid in sorted(namespaces.others(proc).items()):
+        established = _established(proc, pid)
         if established:
             found.append(Container(link, _name(proc, pid, link), tuple(sorted(established))))
     return found
@@ -85,12 +85,6 @@ def containers(proc="/proc"):
 def of_containers(proc="/proc"):
     """A sorted list of distinct Sessions of containers."""
     return sorted({session for container in containers(proc) for session in container.sessions})
-
-
-def path_of(namespace, proc="/proc"):
-    """The file that leads into a network namespace, or None where no process is in it any more."""
-    pid = _one_process_per_namespace(proc).get(namespace)
-    return pid and os.path.join(proc, pid, "ns", "net")
 
 
 def sockets_of(pid, proc="/proc"):
@@ -130,18 +124,6 @@ def is_hub_like(session):
     except OSError:
         return True
     return any(name in leaf for name in HUB_NAMES)
-
-
-def _one_process_per_namespace(proc):
-    """{namespace: pid}"""
-    seen: dict[str, str] = {}
-    for pid in os.listdir(proc):
-        if pid.isdigit():
-            try:
-                seen.setdefault(os.readlink(os.path.join(proc, pid, "ns", "net")), pid)
-            except OSError:
-                continue  # the process has ended, or is not ours to look at
-    return seen
 
 
 def _name(proc, pid, namespace):
@@ -195,7 +177,6 @@ __all__ = (
     "is_hub_like",
     "live_sessions",
     "of_containers",
-    "path_of",
     "peers",
     "sockets_of",
     "unlisted",

@@ -7,11 +7,9 @@ from __future__ import annotations
 import socket
 import time
 
+from .errors import ProxyRefused
+
 ANSWER_MOST = 16 * 1024  # bytes of status line and headers
-
-
-class ProxyRefused(Exception):
-    """The proxy did not open the tunnel."""
 
 
 def connect_through(stream, host, port, deadline):
@@ -48,4 +46,4 @@ def _read_head(stream, deadline):
     return head
 
 
-__all__ = ("ProxyRefused", "connect_through")
+__all__ = ("connect_through",)

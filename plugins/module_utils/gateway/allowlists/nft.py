@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the revert program too must know of nftables: how a place is read, and moved from one state to another.
+"""What the revert program too must know of nftables: how a place is read, and the text that boot loads. nft_moves.py moves it.
 
 Read as JSON, written as text: of nft 0.9.8 the JSON parser drops a set's counter and ends with a segmentation fault where the
 kernel says no. What is ours carries the comment ``rootwave``, in the kernel and in the file that is loaded at boot.
@@ -21,7 +21,6 @@ NFT = ("nft",)
 MARK = "rootwave"
 TIMEOUT = 60.0  # seconds; 4,096 prefixes take 0.1 s
 ELEMENTS_MOST = 200  # of one command; nft 1.1.3 fails to delete some thousands at once ("No buffer space available")
-NEEDS: tuple = ()  # modules of this folder that the revert program must have beside this one
 TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
 PROTOCOLS = {4: "ip", 6: "ip6"}
 
@@ -107,40 +106,6 @@ def read(place, table=None):
     )
 
 
-def move(place, now, wanted, lock=None):
-    """Bring a place from the State ``now`` to the value ``wanted`` in one transaction. Raises CommandFailed.
-
-    Two where an element comes back around others of ours, as after a retire that had cut it: nft 0.9.8 cannot in one. Whoever is
-    killed between them walks again.
-    """
-    if wanted is not None and _comes_around(now.own(), wanted["prefixes"]):
-        stay = set(wanted["prefixes"])
-        move(place, now, dict(wanted, prefixes=[text for text in now.own() if text in stay]), lock)
-        now = read(place)
-    text = commands(place, now, wanted)
-    if text:
-        run([*NFT, "-f", "-"], stdin=text.encode("ascii"), timeout=TIMEOUT, lock=lock)
-
-
-def _comes_around(own, wanted):
-    come = prefixes.Cover(map(prefixes.parse, set(wanted) - set(own)))
-    return any(come.holds(prefixes.parse(text)) for text in set(own) - set(wanted))
-
-
-def commands(place, now, wanted):
-    """The text of that transaction; empty where there is nothing to do."""
-    if place.way == "managed_chain" and wanted is None:
-        return "".join(line + "\n" for line in _removal(place, now)) if now.chain or now.sets else ""
-    lines = []
-    if place.way == "managed_chain" and not (now.chain and now.whole and list(now.ports) == wanted["ports"]):
-        lines += ["delete rule {0} {1} {2} handle {3}".format(place.family, place.table, *jump) for jump in now.jumps]
-        lines += frame(place, wanted["ports"])
-    own, asked = set(now.own()), set(wanted["prefixes"])
-    lines += elements(place, "delete", [text for text in sorted(own) if text not in asked])
-    lines += elements(place, "add", [text for text in wanted["prefixes"] if text not in own])
-    return "".join(line + "\n" for line in lines)
-
-
 def frame(place, ports):
     """The commands that make our sets, our chain and the one jump to it; run again they change nothing but the jump."""
     where = "{0} {1}".format(place.family, place.table)
@@ -174,23 +139,6 @@ def elements(place, verb, texts, mark=True):
                 "{0} element {1} {2} {3} {{ {4} }}".format(verb, place.family, place.table, place.set_of(version), batch)
             )
     return lines
-
-
-def shut(place, now, lock=None):
-    """Where somebody else refers to our chain or sets, so that they cannot be removed: they let nothing through any more."""
-    where = "{0} {1}".format(place.family, place.table)
-    lines = ["delete rule {0} {1} handle {2}".format(where, *jump) for jump in now.jumps]
-    lines += ["flush chain {0} {1}".format(where, place.own_chain)] if now.chain else []
-    lines += ["flush set {0} {1}".format(where, place.set_of(version)) for version in sorted(now.sets)]
-    run([*NFT, "-f", "-"], stdin="".join(line + "\n" for line in lines).encode("ascii"), timeout=TIMEOUT, lock=lock)
-
-
-def _removal(place, now):
-    where = "{0} {1}".format(place.family, place.table)
-    lines = ["delete rule {0} {1} handle {2}".format(where, *jump) for jump in now.jumps]
-    if now.chain:
-        lines += ["flush chain {0} {1}".format(where, place.own_chain), "delete chain {0} {1}".format(where, place.own_chain)]
-    return lines + ["delete set {0} {1}".format(where, place.set_of(version)) for version in sorted(now.sets)]
 
 
 def _directions(place):
@@ -259,4 +207,4 @@ def interval_of(value, version):
     return found if found.version == version else None
 
 
-__all__ = ("MARK", "NEEDS", "State", "commands", "elements", "frame", "interval_of", "list_table", "move", "read", "shut")
+__all__ = ("MARK", "State", "elements", "frame", "interval_of", "list_table", "read")

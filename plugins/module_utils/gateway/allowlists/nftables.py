@@ -11,10 +11,8 @@ import json
 
 from ..errors import CommandFailed
 from ..model import Blocker
-from ..processes import run
 from . import boot_files, nft, reach
 
-XTABLES_PRIORITIES = {"filter": (0,), "nat": (-100, 100), "mangle": (-150,), "raw": (-300,), "security": (50,)}
 BAD_FLAGS = {"timeout": "its elements expire", "constant": "it is constant", "dynamic": "packets write to it"}
 TYPEOF = {4: {"payload": {"protocol": "ip", "field": "daddr"}}, 6: {"payload": {"protocol": "ip6", "field": "daddr"}}}
 
@@ -43,39 +41,9 @@ def look(places):
 def _stands_against(place, state, table):
     if place.way == "named_set":
         return _sets(place, state) + _unused(place, state, table)
-    chains = {item["chain"]["name"]: item["chain"] for item in table if "chain" in item}
-    if _kept_by_iptables(place, table):
-        why = "its table is kept by iptables-nft, which refuses to work once a rule of ours is in it"
-    elif place.chain not in chains:
-        why = "there is no such chain"
-    elif reach.hooks_of(table, place.chain) != [place.path]:
-        hooks = " and ".join(reach.hooks_of(table, place.chain)) or "no"
-        why = "that chain is on {0} path, not on {1} alone".format(hooks, place.path)
-    elif chains[place.chain].get("type", "filter") != "filter":
-        why = "that chain is of type {0}, which accepts nothing".format(chains[place.chain]["type"])
-    elif [chain for chain, _handle in state.jumps if chain != place.chain]:
-        why = "{0} is jumped to from chain {1}, as a place that was named before; take that back first (phase revert)".format(
-            place.own_chain, next(chain for chain, _handle in state.jumps if chain != place.chain)
-        )
-    else:
-        return []
-    return [
-        Blocker("allowlist-place", "{0}: {1}; name the chain that decides (rootwave_allowlist_places)".format(place.label, why))
-    ]
+    from . import nft_chains  # on a gateway every import is compiled anew
 
-
-def _kept_by_iptables(place, table):
-    """Whether a table is that of iptables-nft. Rules that need no match of xtables look like nft's own, so its chains tell, that
-    each of its rules counts, and that it makes no sets. (Its own listing tells nothing: it shows a native table too, with what it
-    does not understand left out.)"""
-    rules = [item["rule"]["expr"] for item in table if "rule" in item]
-    if any("xt" in expression for rule in rules for expression in rule):
-        return True
-    known = XTABLES_PRIORITIES.get(place.table, ()) if place.family in ("ip", "ip6") else ()
-    hooked = [item["chain"] for item in table if "hook" in item.get("chain", {})]
-    alike = all(one["name"] == one["hook"].upper() and one.get("prio") in known for one in hooked)
-    counts = all(any("counter" in expression for expression in rule) for rule in rules)
-    return bool(known and hooked and alike and counts and not any("set" in item for item in table))
+    return nft_chains.stands_against(place, state, table)
 
 
 def _sets(place, state):
@@ -93,7 +61,7 @@ def _sets(place, state):
                 for why in _unfit(state.sets[version], version)
             ]
             if state.sets[version].get("auto-merge"):
-                blockers.append(_merging(place, name))
+                blockers.append(merging(place, name))
     return blockers
 
 
@@ -122,7 +90,7 @@ def _unfit(found, version):
     return [] if "interval" in flags else ["it has no 'flags interval'"]
 
 
-def _merging(place, name):
+def merging(place, name):
     return Blocker(
         "allowlist-auto-merge",
         "{0}: set {1} has auto-merge, so what was added could not be taken out again; remove auto-merge".format(
@@ -132,31 +100,19 @@ def _merging(place, name):
 
 
 def before_change(seen, moved):
-    """Blockers of sets that merge, for the Places that are to change."""
-    blockers = []
-    for place in moved:
-        for version in sorted(seen[place].sets):
-            # the JSON of nft 1.0.6 and older is silent about auto-merge
-            name = place.set_of(version)
-            text = run([*nft.NFT, "-t", "list", "set", place.family, place.table, name], timeout=nft.TIMEOUT)
-            if b"auto-merge" in text:
-                blockers.append(_merging(place, name))
-    return blockers
+    from . import nft_changing
+
+    return nft_changing.before_change(seen, moved)
 
 
 def rehearse(moves):
-    """Blockers of what the kernel would refuse, asked by ``nft --check``; ``moves`` are (Place, State, wanted value)."""
-    blockers = []
-    for place, state, value in moves:
-        try:
-            run([*nft.NFT, "--check", "-f", "-"], stdin=nft.commands(place, state, value).encode("ascii"), timeout=nft.TIMEOUT)
-        except CommandFailed as exc:
-            blockers.append(Blocker("allowlist-overlap", "{0}: the kernel would not take it: {1}".format(place.label, exc)))
-    return blockers
+    from . import nft_changing
+
+    return nft_changing.rehearse(moves)
 
 
 def lasting(values):
-    from . import persistence  # on a gateway every import is compiled anew
+    from . import persistence
 
     return persistence.lasting(values)
 
@@ -169,4 +125,4 @@ def loads(path):
 
 holds = boot_files.holds
 
-__all__ = ("before_change", "holds", "lasting", "loads", "look", "missing_tool", "rehearse")
+__all__ = ("before_change", "holds", "lasting", "loads", "look", "merging", "missing_tool", "rehearse")

@@ -33,9 +33,9 @@ class Switch(NamedTuple):
 def tool_of(kind):
     """Who reads a place of a backend and moves it; the revert program has only those that its change needs."""
     if kind == "nftables":
-        from . import nft
+        from . import nft_moves
 
-        return nft
+        return nft_moves
     if kind == "ufw":
         from . import ufw_rules
 

@@ -28,9 +28,9 @@ class P11KitStore(SystemStore):
 
     def edits_of(self, change, observed):
         if change.action != "remove":
-            return [self.hold(change.anchor)]
+            return [edits.writing(self.own_file(change.anchor), change.anchor.pem.encode("ascii"))]
         path = os.path.join(self.layout.blocklist, "rootwave-{0}.pem".format(change.anchor.name))
-        steps = [edits.Edit("file", path, edits.file_as_it_is(path), edits.content(change.anchor.pem.encode("ascii")))]
+        steps = [edits.writing(path, change.anchor.pem.encode("ascii"))]
         for source in sorted(observed.sources):
             if change.anchor.sha256 not in observed.sources[source]:
                 continue
@@ -39,7 +39,7 @@ class P11KitStore(SystemStore):
                     "{0} holds other certificates beside {1}; split it into one file each, run update-ca-trust and "
                     "start again".format(source, change.anchor.name)
                 )
-            steps.append(self.removal_of(source))
+            steps.append(edits.removal_of(source))
         return steps
 
     def refresh_of(self, changes, observed, future):

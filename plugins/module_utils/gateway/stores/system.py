@@ -11,16 +11,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Mapping, NamedTuple
 
-from .. import edits, files, pem
+from .. import files, pem
 
 FILE_MOST = 8 * 1024 * 1024  # bytes; a bundle of all public roots is about 0.25 MB
 HASHED_NAME = re.compile(r"^[0-9a-f]{8}\.[0-9]+$")  # openssl-rehash(1)
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(NamedTuple):
     """What is there. Fingerprints are SHA-256 of the DER.
 
     ``bundle`` maps fingerprint to DER; ``hashed`` is None for a layout without hashed directory. ``sources`` maps
@@ -31,11 +31,11 @@ class Observed:
     """
 
     layout: str
-    bundle: dict = field(repr=False)
+    bundle: dict
     hashed: frozenset | None
     sources: dict
-    selected: dict = field(default_factory=dict)
-    unlisted: dict = field(default_factory=dict)
+    selected: Mapping = MappingProxyType({})
+    unlisted: Mapping = MappingProxyType({})
     predicted: frozenset | None = None
     dangling: frozenset = frozenset()
 
@@ -56,10 +56,10 @@ class Reader:
     def __init__(self):
         self._known = {}
 
-    def fingerprints(self, path):
-        """The fingerprints in a file, as a tuple; empty for a dangling link or something else."""
+    def fingerprints(self, path, status=None):
+        """The fingerprints in a file, as a tuple; empty for a dangling link or something else. ``status`` is its os.stat()."""
         try:
-            status = os.stat(path)
+            status = status or os.stat(path)
         except OSError:
             return ()
         key = (status.st_dev, status.st_ino)
@@ -96,17 +96,6 @@ class SystemStore:
     def holds(self, anchor, observed):
         """Whether an anchor is trusted by our own hand, in every form."""
         return observed.trusts(anchor.sha256) and files.read(self.own_file(anchor)) == anchor.pem.encode("ascii")
-
-    def hold(self, anchor):
-        """The edit that writes our own file."""
-        path = self.own_file(anchor)
-        return edits.Edit("file", path, edits.file_as_it_is(path), edits.content(anchor.pem.encode("ascii")))
-
-    def removal_of(self, path):
-        """The edit that removes an administrator's copy, a link as a link."""
-        if os.path.islink(path):
-            return edits.Edit("link", path, os.readlink(path), None)
-        return edits.Edit("file", path, edits.file_as_it_is(path), None)
 
     def read_bundle(self):
         data = files.read(self.layout.bundle, FILE_MOST) or b""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -141,24 +142,46 @@ def test_which_anchor_verifies_before_python_310(roots, chains, monkeypatch):
     """Where the ssl module does not tell, the candidates are tried one by one."""
     monkeypatch.setattr(probe_module, "_verified_root", lambda _secure: None)
     g2, other = anchor(roots["lab-g2"], "g2"), anchor(roots["lab-ms-rsa-2017"], "ms")
+    both = trust(roots["lab-g2"], roots["lab-ms-rsa-2017"])
     with listening(tls(chains["v2"])) as port:
-        proofs = ask(port, trust(roots["lab-g2"]), candidates=[other, g2])
+        proofs = ask(port, both, candidates=[other, g2])
         assert {(proof.anchor, proof.anchor_subject) for proof in proofs if proof.ok} == {(g2.sha256, g2.subject)}
-        assert {proof.anchor for proof in ask(port, trust(roots["lab-g2"]), candidates=[other]) if proof.ok} == {""}
+        assert {proof.anchor for proof in ask(port, both, candidates=[other]) if proof.ok} == {""}
+
+
+def test_of_a_hashed_directory_only_what_verified_was_read(roots, chains, monkeypatch, tmp_path):
+    """So no second handshake is needed to tell. Two roots of one name are read together, and nobody can tell any more."""
+    monkeypatch.setattr(probe_module, "_verified_root", lambda _secure: None)
+    hashed(tmp_path / "all", roots.values())
+    hashed(tmp_path / "g2", [roots["lab-g2"]])
+    hashed(tmp_path / "twins", [roots["lab-g2"], pki.create(tmp_path)["lab-g2"]])
+    found = {}
+    with listening(tls(chains["v2"])) as port:
+        for name in ("all", "g2", "twins"):
+            proofs = ask(port, Trust("hashed", capath=str(tmp_path / name)))
+            found[name] = {proof.anchor for proof in proofs if proof.ok}
+    assert found == {"all": {roots["lab-g2"].sha256}, "g2": {roots["lab-g2"].sha256}, "twins": {""}}
+
+
+def hashed(folder, entities):
+    """A directory as c_rehash makes it."""
+    folder.mkdir()
+    for number, entity in enumerate(entities):
+        (folder / f"{number}.pem").write_text(entity.pem)
+    subprocess.run(["openssl", "rehash", str(folder)], check=True)
 
 
 def test_a_proxy_that_refuses_the_second_tunnel(roots, chains, monkeypatch):
     """The endpoint verified; that nobody can tell by which anchor is no failure."""
     monkeypatch.setattr(probe_module, "_verified_root", lambda _secure: None)
+    both = trust(roots["lab-g2"], roots["lab-ms-rsa-2017"])
     answers = iter([b"HTTP/1.1 200 Connection established\r\n\r\n"])
 
     def serve(stream):
         proxy(port, next(answers, b"HTTP/1.1 403 Forbidden\r\n\r\n"))(stream)
 
     with listening(tls(chains["v2"])) as port, listening(serve) as proxy_port:
-        proofs = ask(
-            port, trust(roots["lab-g2"]), proxy=f"http://127.0.0.1:{proxy_port}", candidates=[anchor(roots["lab-g2"], "g2")]
-        )
+        proofs = ask(port, both, proxy=f"http://127.0.0.1:{proxy_port}", candidates=[anchor(roots["lab-g2"], "g2")])
     assert [(proof.stage, proof.anchor) for proof in proofs] == [("ok", "")]
 
 

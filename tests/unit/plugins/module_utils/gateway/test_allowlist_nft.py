@@ -5,7 +5,14 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, nftables, state, switch
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import (
+    nft,
+    nft_chains,
+    nft_moves,
+    nftables,
+    state,
+    switch,
+)
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import place_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import CommandFailed
 
@@ -15,7 +22,7 @@ from .test_allowlists import CHAIN, SET, parsed
 def test_names_that_end_like_the_marks_of_a_switch_stay_data():
     place = place_of(SET)
     now = nft.State(True, {4: [state.Element(parsed("20.0.0.0/24")[0], True, None)]}, {4: {}})
-    assert nft.commands(place, now, {"prefixes": ["21.0.0.0/24"]}) == (
+    assert nft_moves.commands(place, now, {"prefixes": ["21.0.0.0/24"]}) == (
         'delete element inet filter hubs { 20.0.0.0/24 }\nadd element inet filter hubs { 21.0.0.0/24 comment "rootwave" }\n'
     )
 
@@ -28,7 +35,7 @@ def test_our_chain_is_not_moved_from_one_place_to_another(origin, blocked):
     table = [{"chain": dict(base, name=name)} for name in names]
     table += [{"rule": {"chain": origin, "handle": 9, "expr": [{"jump": {"target": "rootwave_forward"}}]}}]
     place = place_of(CHAIN)
-    found = nftables._stands_against(place, nft.read(place, table), table)
+    found = nft_chains.stands_against(place, nft.read(place, table), table)
     assert [one.id for one in found] == ["allowlist-place"] * blocked
     assert not blocked or "from chain egress" in found[0].detail
 
@@ -60,9 +67,9 @@ def test_an_element_comes_back_around_ours_in_two_transactions(monkeypatch, befo
             held.difference_update(names) if verb == "delete" else held.update(names)
 
     monkeypatch.setattr(nft, "read", read)
-    monkeypatch.setattr(nft, "run", run)
+    monkeypatch.setattr(nft_moves, "run", run)
     place = place_of(dict(SET, set6="hubs6"))
-    nft.move(place, read(place), {"prefixes": after})
+    nft_moves.move(place, read(place), {"prefixes": after})
     assert (held, len(given)) == (set(after), transactions)
 
 
@@ -114,8 +121,8 @@ def test_a_revert_ends_though_somebody_refers_to_our_chain(monkeypatch, words, l
             raise CommandFailed("nft ended with code 1: " + words, code=1)
 
     now = nft.State(True, {4: []}, {4: {}}, True, True, (443,), (("fwd", 9),))
-    monkeypatch.setattr(nft, "run", run)
-    monkeypatch.setattr(nft, "read", lambda _place: now)
+    monkeypatch.setattr(nft_moves, "run", run)
+    monkeypatch.setattr(nft_moves, "read", lambda _place: now)
     ours = switch.Switch("nftables", CHAIN, None, {"prefixes": [], "ports": [443]})
     if not left:
         with pytest.raises(CommandFailed, match="no memory"):
@@ -145,4 +152,4 @@ def test_a_table_that_iptables_keeps(chain, rule, more, kept):
     """Also where none of its rules has a match of xtables."""
     base = {"family": "ip", "table": "filter", "name": "OUTPUT", "type": "filter", "hook": "output", "policy": "drop", "prio": 0}
     table = [{"chain": dict(base, **chain)}, {"rule": {"chain": "OUTPUT", "handle": 9, "expr": rule}}, *more]
-    assert nftables._kept_by_iptables(place_of(dict(CHAIN, path="output", chain="OUTPUT")), table) == kept
+    assert nft_chains._kept_by_iptables(place_of(dict(CHAIN, path="output", chain="OUTPUT")), table) == kept

@@ -180,7 +180,8 @@ def test_the_revert_program_has_what_a_switch_needs_and_nothing_else_has():
     assert not [name for name in transaction._program() if "allowlists" in name]
     item = switch.Switch("nftables", SET, {"prefixes": []}, {"prefixes": ["20.0.0.0/24"]})
     assert {name for name in transaction._program((item,)) if "allowlists" in name} == {
-        "gateway/allowlists/{0}.py".format(name) for name in ("__init__", "document", "nft", "prefixes", "state", "switch")
+        "gateway/allowlists/{0}.py".format(name)
+        for name in ("__init__", "document", "nft", "nft_moves", "prefixes", "state", "switch")
     }
 
 

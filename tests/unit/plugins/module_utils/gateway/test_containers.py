@@ -9,7 +9,7 @@ import socket
 import threading
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import containers, sessions, unprivileged
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import containers, namespaces, sessions, unprivileged
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import ProofFailed
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Endpoint, Timeouts
 
@@ -97,8 +97,8 @@ def test_a_namespace_is_named_by_container_and_program(tmp_path):
     assert found == sessions.Container(
         "net:[2]", "container 0123456789ab (net:[2], edgeHub)", (sessions.Session("192.0.2.4", 8883),)
     )
-    assert sessions.path_of("net:[2]", str(tmp_path)) == str(tmp_path / "20" / "ns" / "net")
-    assert sessions.path_of("net:[3]", str(tmp_path)) is None
+    assert namespaces.path_of("net:[2]", str(tmp_path)) == str(tmp_path / "20" / "ns" / "net")
+    assert namespaces.path_of("net:[3]", str(tmp_path)) is None
 
 
 def test_a_namespace_that_cannot_be_entered_is_no_proof(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import interlock
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import interlock, retirement
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import (
     Anchor,
     Desired,
@@ -86,7 +86,7 @@ def test_sources_changed_without_the_tool(predicted, found):
 
 def retire(store=None, findings=(), **desired):
     wanted = Desired("c", "d", "retire", present=(ANCHOR,), **dict({"safe_after": NOW - 1}, **desired))
-    return ids(interlock.retire(wanted, store or Store(), None, findings, NOW))
+    return ids(retirement.not_yet(wanted, store or Store(), None, findings, NOW))
 
 
 def test_retire_is_permitted_when_all_holds():
@@ -103,8 +103,8 @@ def test_retire_blockers_are_all_named_at_once():
 
 
 def test_a_session_to_an_endpoint_that_nobody_named():
-    assert ids(interlock.unlisted_sessions([Session("198.51.100.7", 8883)])) == ["unlisted-endpoint"]
-    assert interlock.unlisted_sessions([]) == []
+    assert ids(retirement.unlisted_sessions([Session("198.51.100.7", 8883)])) == ["unlisted-endpoint"]
+    assert retirement.unlisted_sessions([]) == []
 
 
 def test_safe_after_in_the_future_waits():

@@ -33,8 +33,11 @@ def test_a_date_that_is_none():
     """OpenSSL takes the certificate, ssl.cert_time_to_seconds does not take its month."""
     der = pem.split(G2.encode())[0]
     at = der.index(b"\x17\x0d") + 2  # UTCTime, 13 characters: YYMMDDhhmmssZ
+    odd = der[: at + 2] + b"99" + der[at + 4 :]
     with pytest.raises(BadInput, match="not a certificate"):
-        pem.facts(der[: at + 2] + b"99" + der[at + 4 :])
+        pem.facts(odd)
+    with pytest.raises(BadInput, match="anchor x: .*a date that is none"):
+        pem.roots([("anchor x", pem.encode(odd))])
 
 
 @pytest.mark.parametrize(
@@ -48,11 +51,11 @@ def test_a_date_that_is_none():
     ],
 )
 def test_an_anchor_must_be_one_root(text, words):
-    with pytest.raises(BadInput, match=words):
-        pem.one_root(text, "anchor x")
+    with pytest.raises(BadInput, match="anchor x: .*" + words):
+        pem.roots([("anchor y", G2), ("anchor x", text)])
 
 
 def test_a_root_is_accepted():
-    der, known = pem.one_root(G2, "anchor x")
-    assert pem.fingerprint(der) == G2_SHA256
-    assert known.self_signed
+    found = pem.roots([("anchor x", G2), ("anchor y", BALTIMORE), ("anchor z", G2)])
+    assert [pem.fingerprint(der) == G2_SHA256 for der, _subject in found] == [True, False, True]
+    assert [subject[:9] for _der, subject in found] == ["CN=DigiCe", "CN=Baltim", "CN=DigiCe"]
