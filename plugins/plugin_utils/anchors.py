@@ -6,20 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import http.client
 import os
 import tempfile
 import time
 from pathlib import Path
 
-from ansible.module_utils import urls
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import pem
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
 
 BYTES_MOST = 16 * 1024
-FETCH_TIMEOUT = 20  # seconds
-# urls.ConnectionError is Ansible's own and no OSError: a certificate that does not verify, a proxy that refuses
-FETCH_ERRORS = (OSError, http.client.HTTPException, ValueError, urls.ConnectionError)
 
 
 class AnchorError(ValueError):
@@ -65,8 +60,10 @@ def _from_url(url: str, sha256: str) -> str:
             return _verified(kept, str(place), sha256)
         except AnchorError as exc:
             raise AnchorError(f"{exc}; this file is the kept copy of {url}: delete it, and it is fetched again") from exc
+    from .anchor_fetch import FETCH_ERRORS, fetch  # its imports take longer than all else that a campaign of files needs
+
     try:
-        data = _fetch(url)
+        data = fetch(url, BYTES_MOST + 1)
     except FETCH_ERRORS as exc:
         raise AnchorError(
             f"cannot fetch {url} ({exc}); without network, get the certificate with SHA-256 {sha256} elsewhere and "
@@ -83,21 +80,6 @@ def _kept(place: Path) -> bytes | None:
         return place.read_bytes()
     except OSError:
         return None
-
-
-def _fetch(url: str) -> bytes:
-    """At most BYTES_MOST + 1 bytes, and no longer than FETCH_TIMEOUT however slowly they drip."""
-    deadline = time.monotonic() + FETCH_TIMEOUT
-    data = b""
-    with urls.open_url(url, timeout=FETCH_TIMEOUT, http_agent="rootwave") as answer:
-        while len(data) <= BYTES_MOST:
-            piece = answer.read1(BYTES_MOST + 1 - len(data))
-            if not piece:
-                break
-            data += piece
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not complete within {FETCH_TIMEOUT} s")
-    return data
 
 
 def _keep(place: Path, text: str) -> None:

@@ -21,9 +21,6 @@ from .errors import ProxyRefused
 from .model import Proof, Trust
 
 ADDRESSES_MOST = 16
-# OpenSSL's verify codes, x509_vfy.h
-NOT_YET_VALID, EXPIRED = 9, 10
-NAME_MISMATCHES = (62, 64)  # host name, IP address
 # Single-family offers only exist up to TLS 1.2, where the cipher suite names the certificate's key.
 SUITES = {"rsa": "ECDHE+aRSA", "ecdsa": "ECDHE+aECDSA"}
 
@@ -126,13 +123,10 @@ class _Attempt:
         address = sockaddr[0]
         try:
             secure = shake_hands(stream, context_for(self.trust, self.offer), self.endpoint.host, self.timeouts.tls)
-        except ssl.SSLCertVerificationError as exc:
-            leaf = self.leaf_of(family, sockaddr)
-            return self.proof(self.stage_of(exc), self.detail_of(exc), address, leaf_sha256=leaf)
-        except OSError as exc:
-            if self.offer != "default" and _says_no_such_certificate(exc):
-                return self.proof("not-offered", "no certificate for this offer", address)
-            return self.proof("tls-protocol", "TLS failed ({0})".format(_words(exc)), address)
+        except OSError as exc:  # ssl.SSLError is one
+            from . import probe_failure  # on a gateway every import is compiled anew
+
+            return self.proof(address=address, **probe_failure.said(self, exc, family, sockaddr))
         with secure:
             anchor = self.anchor_of(secure, family, sockaddr)
             return self.proof(
@@ -144,21 +138,6 @@ class _Attempt:
                 anchor=anchor[0],
                 anchor_subject=anchor[1],
             )
-
-    def stage_of(self, error):
-        code = error.verify_code
-        if code in (NOT_YET_VALID, EXPIRED):
-            return "clock" if code == NOT_YET_VALID and time.time() < self.now else "tls-expired"
-        return "tls-name" if code in NAME_MISMATCHES else "tls-untrusted"
-
-    def detail_of(self, error):
-        advice = {
-            "tls-untrusted": "the served chain ends at no anchor of this store",
-            "tls-name": "the served certificate is for another name; is this the right address, or is TLS intercepted?",
-            "tls-expired": "a certificate in the chain is expired or not valid yet",
-            "clock": "a certificate is not valid yet by this gateway's clock, which is behind; set the time",
-        }[self.stage_of(error)]
-        return "{0} ({1})".format(advice, error.verify_message)
 
     def anchor_of(self, secure, family, sockaddr):
         """(SHA-256, subject) of the root that verified; empty texts where it cannot be told."""
@@ -174,14 +153,6 @@ class _Attempt:
             except (OSError, ProxyRefused):
                 continue
         return "", ""
-
-    def leaf_of(self, family, sockaddr):
-        """The served leaf's SHA-256, for the report: a handshake that trusts nobody and sends nothing afterwards."""
-        try:
-            with connect(self.endpoint, family, sockaddr, self.timeouts.tcp) as stream:
-                return hashlib.sha256(served_leaf(stream, self.endpoint.host, self.timeouts.tls)).hexdigest()
-        except (OSError, ProxyRefused):
-            return ""
 
 
 def connect(endpoint, family, sockaddr, timeout):
@@ -263,20 +234,6 @@ def _only_root(context):
     """
     known = context.get_ca_certs(binary_form=True)
     return known[0] if len(known) == 1 else None
-
-
-def _says_no_such_certificate(error):
-    """No common cipher suite: the alert handshake_failure (RFC 5246, 7.2.2), a local finding of the same, a server that
-    speaks TLS 1.3 only, or one that hangs up without any answer, as Schannel and asyncio do. None of them shows a
-    certificate, so none says anything about trust; the default offer on the same address still has to verify."""
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError)):
-        return True
-    reason = getattr(error, "reason", "") or ""
-    return any(words in reason for words in ("HANDSHAKE_FAILURE", "NO_CIPHERS_AVAILABLE", "ALERT_PROTOCOL_VERSION"))
-
-
-def _words(error):
-    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def peer_of(endpoint):

@@ -62,7 +62,11 @@ def text_of(place, value):
     """What the file of a place holds for a switch's value, as bytes; None for no file."""
     if value is None or not (value["prefixes"] or place.way == "managed_chain"):
         return None
-    lines = nft.frame(place, value["ports"]) if place.way == "managed_chain" else []
+    lines = []
+    if place.way == "managed_chain":
+        from . import nft_own_chain  # on a gateway every import is compiled anew
+
+        lines += nft_own_chain.frame(place, value["ports"])
     lines += nft.elements(place, "add", value["prefixes"])
     return (HEADER.format(place.label) + "".join(line + "\n" for line in lines)).encode("ascii")
 

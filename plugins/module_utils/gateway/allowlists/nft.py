@@ -9,7 +9,6 @@ kernel says no. What is ours carries the comment ``rootwave``, in the kernel and
 from __future__ import annotations
 
 import json
-import re
 from typing import NamedTuple
 
 from ..errors import BadInput, CommandFailed
@@ -86,45 +85,9 @@ def read(place, table=None):
     if place.way == "named_set":
         wanted = [version for version in (4, 6) if place.set_of(version)]
         return State(all(version in sets for version in wanted), elements, plain, counter=counter)
-    chains = {one["name"] for one in kinds["chain"]}
-    jumps = [
-        rule for rule in kinds["rule"] if rule["expr"] == [{"jump": {"target": place.own_chain}}]
-    ]  # with a condition: not ours
-    rules = [rule["expr"] for rule in kinds["rule"] if rule["chain"] == place.own_chain]
-    ports = _ports_of(rules)
-    return State(
-        found=place.chain in chains,
-        elements=elements,
-        sets=plain,
-        chain=place.own_chain in chains,
-        whole=_normal(rules) == _normal(_expected(place, ports))
-        and any(rule["chain"] == place.chain for rule in jumps)
-        and all(version in sets for version in (4, 6) if place.set_of(version)),
-        ports=ports,
-        jumps=tuple((rule["chain"], rule["handle"]) for rule in jumps),
-        counter=counter,
-    )
+    from . import nft_own_chain  # on a gateway every import is compiled anew
 
-
-def frame(place, ports):
-    """The commands that make our sets, our chain and the one jump to it; run again they change nothing but the jump."""
-    where = "{0} {1}".format(place.family, place.table)
-    lines = [
-        "add set {0} {1} {{ type {2}; flags interval; counter; }}".format(where, place.set_of(version), TYPES[version])
-        for version in (4, 6)
-        if place.set_of(version)
-    ]
-    lines += ["add chain {0} {1}".format(where, place.own_chain), "flush chain {0} {1}".format(where, place.own_chain)]
-    numbers = ", ".join(map(str, ports))
-    for version, direction in _directions(place):
-        way = "daddr" if direction == "dport" else "saddr"
-        state = "" if direction == "dport" else "ct state established "
-        lines.append(
-            'add rule {0} {1} {2} {3} @{4} tcp {5} {{ {6} }} {7}accept comment "{8}"'.format(
-                where, place.own_chain, PROTOCOLS[version], way, place.set_of(version), direction, numbers, state, MARK
-            )
-        )
-    return [*lines, 'insert rule {0} {1} jump {2} comment "{3}"'.format(where, place.chain, place.own_chain, MARK)]
+    return nft_own_chain.read(place, kinds, elements, plain, counter)
 
 
 def elements(place, verb, texts, mark=True):
@@ -139,45 +102,6 @@ def elements(place, verb, texts, mark=True):
                 "{0} element {1} {2} {3} {{ {4} }}".format(verb, place.family, place.table, place.set_of(version), batch)
             )
     return lines
-
-
-def _directions(place):
-    """(IP version, port field) of each rule of our chain: what goes out, and on the forward path what comes back."""
-    fields = ("dport", "sport") if place.path == "forward" else ("dport",)
-    return [(version, field) for version in (4, 6) if place.set_of(version) for field in fields]
-
-
-def _expected(place, ports):
-    """Our rules' expressions as nft lists them."""
-    rules = []
-    for version, field in _directions(place):
-        way = "daddr" if field == "dport" else "saddr"
-        rule = [_match({"payload": {"protocol": PROTOCOLS[version], "field": way}}, "@" + place.set_of(version))]
-        rule.append(_match({"payload": {"protocol": "tcp", "field": field}}, {"set": list(ports)}))
-        if field == "sport":
-            rule.append(_match({"ct": {"key": "state"}}, "established", "in"))
-        rules.append([*rule, {"accept": None}])
-    return rules
-
-
-def _match(left, right, op="=="):
-    return {"match": {"op": op, "left": left, "right": right}}
-
-
-def _normal(rules):
-    """Rules as comparable text; nft 0.9.8 writes a set of one port as a set, later ones as a number."""
-    return re.sub(r'{"set": \[(\d+)\]}', r"\1", json.dumps(rules, sort_keys=True))
-
-
-def _ports_of(rules):
-    """The ports of the first rule of our chain, or none."""
-    for expression in rules[0] if rules else ():
-        match = expression.get("match", {})
-        if match.get("left") == {"payload": {"protocol": "tcp", "field": "dport"}}:
-            right = match["right"]
-            ports = right.get("set", ()) if isinstance(right, dict) else (right,)
-            return tuple(sorted(port for port in ports if isinstance(port, int)))
-    return ()
 
 
 def _elements(found, version):
@@ -207,4 +131,4 @@ def interval_of(value, version):
     return found if found.version == version else None
 
 
-__all__ = ("MARK", "State", "elements", "frame", "interval_of", "list_table", "read")
+__all__ = ("MARK", "State", "elements", "interval_of", "list_table", "read")

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from ..processes import run
-from . import nft, prefixes
+from . import nft, nft_own_chain, prefixes
 
-NEEDS = (nft,)  # modules of this folder that the revert program must have beside this one
+NEEDS = (nft, nft_own_chain)  # modules of this folder that the revert program must have beside this one
 read = nft.read
 
 
@@ -38,7 +38,7 @@ def commands(place, now, wanted):
     lines = []
     if place.way == "managed_chain" and not (now.chain and now.whole and list(now.ports) == wanted["ports"]):
         lines += ["delete rule {0} {1} {2} handle {3}".format(place.family, place.table, *jump) for jump in now.jumps]
-        lines += nft.frame(place, wanted["ports"])
+        lines += nft_own_chain.frame(place, wanted["ports"])
     own, asked = set(now.own()), set(wanted["prefixes"])
     lines += nft.elements(place, "delete", [text for text in sorted(own) if text not in asked])
     lines += nft.elements(place, "add", [text for text in wanted["prefixes"] if text not in own])

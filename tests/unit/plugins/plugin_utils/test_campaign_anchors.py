@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.plugin_utils import anchors
+from ansible_collections.rootwave.iot.plugins.plugin_utils import anchor_fetch, anchors
 from ansible_collections.rootwave.iot.plugins.plugin_utils.anchors import AnchorError, anchor_pem
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import CampaignError, load
 
@@ -139,11 +139,11 @@ def test_no_home_means_below_the_temporary_folder(server, tmp_path, monkeypatch)
     assert kept(tmp_path / "temporary" / "rootwave" / "anchors") == [f"{G2_SHA256}.pem"]
 
 
-@pytest.mark.parametrize("seconds, in_time", [(anchors.FETCH_TIMEOUT - 1, True), (anchors.FETCH_TIMEOUT + 1, False)])
+@pytest.mark.parametrize("seconds, in_time", [(anchor_fetch.FETCH_TIMEOUT - 1, True), (anchor_fetch.FETCH_TIMEOUT + 1, False)])
 def test_a_server_that_drips_is_left(server, monkeypatch, seconds, in_time):
     """Each piece would be in time for the socket's timeout; the clock, not the socket, ends the whole."""
     clock = itertools.chain([0], itertools.repeat(seconds))
-    monkeypatch.setattr(anchors, "time", SimpleNamespace(monotonic=clock.__next__))
+    monkeypatch.setattr(anchor_fetch, "time", SimpleNamespace(monotonic=clock.__next__))
     with contextlib.nullcontext() if in_time else pytest.raises(AnchorError, match="not complete within 20 s"):
         fetch(server[0] + "/g2.crt")
 

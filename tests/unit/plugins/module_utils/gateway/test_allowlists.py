@@ -181,7 +181,7 @@ def test_the_revert_program_has_what_a_switch_needs_and_nothing_else_has():
     item = switch.Switch("nftables", SET, {"prefixes": []}, {"prefixes": ["20.0.0.0/24"]})
     assert {name for name in transaction._program((item,)) if "allowlists" in name} == {
         "gateway/allowlists/{0}.py".format(name)
-        for name in ("__init__", "document", "nft", "nft_moves", "prefixes", "state", "switch")
+        for name in ("__init__", "document", "nft", "nft_moves", "nft_own_chain", "prefixes", "state", "switch")
     }
 
 
