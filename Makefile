@@ -8,14 +8,14 @@ LAB := $(BIN)/python -m lab
 # containers with systemd and a network of their own need root
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --non-interactive)
 
-.PHONY: demo test bench docs lint sanity unit hub system sandbox sweep molecule lab-up lab-down
+.PHONY: demo test bench docs lint sanity unit awx hub system sandbox sweep molecule lab-up lab-down
 # labs beside each other would be too many containers, and the sandbox's must be alone
 .NOTPARALLEL:
 
 demo: $(READY)
 	$(BIN)/python -m lab.demo
 
-test: $(READY) lint sanity unit hub system sandbox molecule
+test: $(READY) lint sanity unit awx hub system sandbox molecule
 	@echo "all tests passed"
 
 bench: $(READY)
@@ -29,7 +29,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
-	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=playbooks/collections ANSIBLE_INVENTORY=inventories/example \
+	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH=playbooks/collections:.venv/collections ANSIBLE_INVENTORY=inventories/example \
 	  $(BIN)/ansible-lint --offline
 	$(BIN)/antsibull-changelog lint
 	$(BIN)/python -m tests.plugin_docs --check
@@ -39,6 +39,9 @@ sanity: $(READY)
 
 unit: $(READY)
 	$(BIN)/python -m pytest tests/unit
+
+awx: $(READY)
+	$(BIN)/python -m pytest tests/awx --numprocesses 2 --dist loadfile
 
 hub: $(READY)
 	$(BIN)/python -m pytest tests/hub --numprocesses 2 --dist loadfile
@@ -67,4 +70,5 @@ $(READY): requirements.txt requirements-dev.txt
 	$(PYTHON) -m lab setup
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m tests.awx.collection
 	touch $@

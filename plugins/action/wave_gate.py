@@ -8,7 +8,8 @@ import time
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.desired import gate_token
-from ansible_collections.rootwave.iot.plugins.plugin_utils import gate, twin_gate, wave_play
+from ansible_collections.rootwave.iot.plugins.plugin_utils import approval, approved_wave, gate, twin_gate, wave_play
+from ansible_collections.rootwave.iot.plugins.plugin_utils.approval_text import description
 from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import evidence_of
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.errors import HubError
 from ansible_collections.rootwave.iot.plugins.plugin_utils.waves import SSH, TWIN
@@ -23,6 +24,10 @@ SPEC = {
     "azure": {"type": "dict"},
     "twins": {"type": "dict", "options": twin_gate.TWINS},
     "closing": {"type": "bool", "default": False},
+    "judging": {"type": "bool", "default": False},
+    "evidence": {"type": "raw"},
+    "evidence_required": {"type": "bool", "default": False},
+    "sliced": {"type": "bool", "default": False},
 }
 
 
@@ -41,7 +46,7 @@ class ActionModule(ActionBase):
             index, complaint = wave_play.locate(batches, args["waves"]["hosts"], task_vars, args["closing"])
         if complaint:
             return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, (complaint,)), None)
-        against = wave_play.against_the_start(args, index, task_vars)
+        against = [*wave_play.against_the_start(args, index, task_vars), *self._not_approved(args, index, task_vars)]
         if against and not self._task.check_mode:
             return self._stop(args, task_vars, gate.Verdict(gate.FAIL, {}, tuple(against)), None)
         for reason in against:
@@ -49,6 +54,8 @@ class ActionModule(ActionBase):
         if args["closing"]:
             if index + 1 < len(batches):
                 return {"changed": False, "verdict": "open", "msg": "the next batch's gate judges"}
+            if args["judging"]:
+                return self._publish(args, task_vars, args["waves"]["waves"][-1])
             return self._judge(args, task_vars, index + 1, batches[index]["wave"])
         return self._judge(args, task_vars, index, batches[index - 1]["wave"] if index else None)
 
@@ -60,26 +67,74 @@ class ActionModule(ActionBase):
             return self._open(args, index, None, "not judged (check mode)")
         batches, policy = args["waves"]["batches"], args["campaign"]["policy"]
         wave = next(wave for wave in args["waves"]["waves"] if wave["name"] == last)
+        if args["sliced"] and wave["mode"] == "report":  # its gate saw the whole of it, and what this slice sees was compared
+            return self._open(args, index, None, "approved")
         if index < len(batches) and batches[index]["wave"] == last:
             hosts = [host for batch in batches[:index] if batch["wave"] == last for host in batch["hosts"]]
             verdict = gate.judge_budget(policy, len(wave["hosts"]), self._evidence(args, wave, hosts, task_vars))
-        elif wave.get("via") == TWIN:
-            verdict = self._judge_twins(args, wave, task_vars, self._soak if index < len(batches) else None)
         else:
-            verdict = gate.judge_wave(policy, self._evidence(args, wave, wave["hosts"], task_vars))
-            if index < len(batches):
-                verdict = self._soak(policy, verdict)
+            verdict, _seen = self._look(args, wave, task_vars, self._soak if index < len(batches) else None)
         if verdict.verdict != gate.PASS:
             return self._stop(args, task_vars, verdict, last)
         return self._open(args, index, verdict)
 
-    def _judge_twins(self, args, wave, task_vars, soak):
-        say, policy = self._display.display, args["campaign"]["policy"]
+    def _look(self, args, wave, task_vars, soak):
+        """(Verdict, Evidence of each gateway) of a whole wave; ``soak`` waits for what is missing of it, where it is given."""
+        policy = args["campaign"]["policy"]
+        if wave.get("via") == TWIN:
+            return self._look_at_twins(args, wave, task_vars, soak)
+        seen = self._evidence(args, wave, wave["hosts"], task_vars)
+        verdict = gate.judge_wave(policy, seen)
+        return (soak(policy, verdict) if soak else verdict), seen
+
+    def _look_at_twins(self, args, wave, task_vars, soak):
         try:
-            asker = twin_gate.TwinGate(args["twins"], wave_play.asked_of(args), wave, task_vars["hostvars"], say)
-            return asker.judge(policy, soak)
+            asker = self._asker(args, wave, task_vars)
+            return asker.judge(args["campaign"]["policy"], soak), asker.found
         except HubError as exc:
-            return gate.Verdict(gate.INCONCLUSIVE, {}, (f"{exc}; {exc.advice}",))
+            return gate.Verdict(gate.INCONCLUSIVE, {}, (f"{exc}; {exc.advice}",)), []
+
+    def _asker(self, args, wave, task_vars):
+        return twin_gate.TwinGate(args["twins"], wave_play.asked_of(args), wave, task_vars["hostvars"], self._display.display)
+
+    def _not_approved(self, args, index, task_vars):
+        """Why the approval that this batch needs does not hold, as texts."""
+        wanted = approved_wave.needed(args, index)
+        if wanted is None:
+            return []
+        wave, seen = approved_wave.wave_in_play(args, wanted), []
+        try:
+            if wave and wave.get("via") == TWIN:
+                seen = self._asker(args, wave, task_vars).look(args["campaign"]["policy"])
+            elif wave:
+                seen = self._evidence(args, wave, wave["hosts"], task_vars)
+        except HubError as exc:
+            return [f"what was approved cannot be compared: {exc}; {exc.advice}"]
+        return approved_wave.against(args, wanted, seen, self._results(wave, task_vars), time.time())
+
+    def _results(self, wave, task_vars):
+        """What the gateways' own tasks registered; devices have none."""
+        hosts = wave["hosts"] if wave and wave.get("via") != TWIN else []
+        return {host: task_vars["hostvars"][host].get(REPORT) for host in hosts}
+
+    def _publish(self, args, task_vars, wave):
+        """What people are asked to approve: never a failure, for a refusal is published too."""
+        verdict, seen = self._look(args, wave, task_vars, None)
+        wanted = approval.Wanted(args["campaign"]["digest"], args["phase"], wave["name"])
+        results, campaign = self._results(wave, task_vars), args["campaign"]
+        following = approved_wave.following(args, wave["name"])
+        evidence = approval.made(wanted, verdict, approval.digests(seen, results), time.time(), following)
+        words = wave_play.in_words(verdict)
+        self._display.display(f"gate of wave {wave['name']}: {words}")
+        return {
+            "changed": False,
+            "verdict": verdict.verdict,
+            "numbers": verdict.numbers,
+            "reasons": list(verdict.reasons),
+            "evidence": evidence,
+            "description": description(campaign["name"], evidence, results, campaign["policy"]["evidence_max_age"]),
+            "msg": f"gate of wave {wave['name']}: {words}",
+        }
 
     def _evidence(self, args, wave, hosts, task_vars):
         asked = wave_play.asked_of(args)

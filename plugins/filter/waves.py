@@ -27,6 +27,12 @@ options:
   last:
     description: Run this wave alone; the waves before it are judged by the reports on their gateways.
     type: str
+  only:
+    description:
+      - V(judged) looks at O(last) itself and at no other wave.
+      - V(sliced) takes an inventory that is a part of the whole, as a job slice of AWX has; its gate wants evidence then.
+    type: str
+    choices: [judged, sliced]
 """
 
 EXAMPLES = r"""
@@ -42,14 +48,18 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.rootwave.iot.plugins.plugin_utils.waves import fix_waves
+from ansible_collections.rootwave.iot.plugins.plugin_utils.waves import JUDGED, SLICED, fix_waves
 
 
-def waves(campaign, groups, forks, last=None):
+def waves(campaign, groups, forks, last=None, only=None):
     """See DOCUMENTATION."""
     if not isinstance(campaign, dict) or "digest" not in campaign:
         raise AnsibleFilterError("rootwave.iot.waves takes a campaign from the lookup rootwave.iot.campaign")
-    return fix_waves(campaign, groups, int(forks), last)
+    if only not in (None, "", JUDGED, SLICED):
+        raise AnsibleFilterError(f"rootwave.iot.waves: only is {JUDGED} or {SLICED}, not {only}")
+    if only and last is None:
+        raise AnsibleFilterError(f"rootwave.iot.waves: {only} is about one wave; name it (rootwave_wave)")
+    return fix_waves(campaign, groups, int(forks), last, only or None)
 
 
 class FilterModule:

@@ -165,6 +165,30 @@ options:
       - Judge the last wave, after its last batch; before that, do nothing.
     type: bool
     default: false
+  judging:
+    description:
+      - With O(closing=true) the wave is judged and nothing fails, so that the verdict can be shown with its evidence;
+        C(judge_wave.yml) does.
+    type: bool
+    default: false
+  evidence:
+    description:
+      - What somebody approved of the wave before, RV(evidence) of its gate. In a run of one wave it is compared with the
+        campaign, and with what the gateways report now. It opens nothing, for the waves before are judged all the same.
+      - It holds for the policy's C(evidence_max_age).
+    type: raw
+  evidence_required:
+    description:
+      - Refuse a wave that another one stands before, without O(evidence). The first wave of V(retire) wants that of
+        the last wave of V(stage).
+    type: bool
+    default: false
+  sliced:
+    description:
+      - The run is a job slice of AWX, which sees a part of the gateways; so O(evidence) stands for the waves before, and is
+        required. Its own wave is judged whole by the gate after it.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -197,6 +221,17 @@ reasons:
   type: list
   elements: str
   sample: []
+evidence:
+  description:
+    - The wave that was judged, its numbers and a digest of what each gateway reports, with a SHA-256 over all of it.
+  returned: with O(judging)
+  type: dict
+  sample: {schema: 1, campaign: 9f0b, phase: stage, wave: canary, at: 1795000000, verdict: pass, hosts: {gw-1: 0a1b2c3d4e5f6071}}
+description:
+  description: The same for who approves, at most 2,000 characters of plain text.
+  returned: with O(judging)
+  type: str
+  sample: "PASS: campaign azure-2026, phase stage, wave canary: 8 total, 8 done"
 resume:
   description: The command that resumes the run.
   returned: when it did not pass

@@ -20,6 +20,7 @@ POLICY = {
     "soak": 300,  # seconds that a wave must have held before the next one starts
     "gate_timeout": 600,  # seconds that a gate waits for the soak
     "phase_timeout": 600,  # seconds that a gateway has for its phase; then it counts as timed out
+    "evidence_max_age": 86400,  # seconds that what somebody approved stays good
     "confirm": "auto",
     "confirm_within": 300,  # seconds
 }

@@ -14,11 +14,13 @@ from pathlib import Path
 import yaml
 from ansible.errors import AnsibleError
 
+from .packages import missing
+
 JSONSCHEMA_MISSING = ""
 try:
     import jsonschema
 except ImportError as exc:  # sanity imports this file without the collection's requirements
-    JSONSCHEMA_MISSING = str(exc)
+    JSONSCHEMA_MISSING = missing("jsonschema", exc)
 
 SCHEMA = Path(__file__).resolve().parents[2] / "campaigns" / "campaign.schema.json"
 BYTES_MOST = 1024 * 1024
@@ -74,7 +76,7 @@ class CampaignFile:
 
     def _check_schema(self) -> None:
         if JSONSCHEMA_MISSING:
-            raise CampaignError(f"install this collection's requirements.txt on the control node: {JSONSCHEMA_MISSING}")
+            raise CampaignError(JSONSCHEMA_MISSING)
         kind = jsonschema.Draft202012Validator
         validator = kind(json.loads(SCHEMA.read_text("utf-8")), format_checker=kind.FORMAT_CHECKER)
         error = jsonschema.exceptions.best_match(validator.iter_errors(self.document))

@@ -11,6 +11,7 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway import probe
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Endpoint, Timeouts
 
 from .hub.errors import HubError
+from .packages import not_there
 
 ENCODING_DER = 2  # _ssl.ENCODING_DER
 
@@ -33,7 +34,7 @@ def describe(der: bytes) -> dict:
     try:
         from cryptography import x509
     except ImportError as exc:
-        raise HubError(f"certificates cannot be read ({exc}): pip install cryptography") from exc
+        raise HubError(not_there("cryptography", exc), code="NoPackage") from exc
     try:
         certificate = x509.load_der_x509_certificate(der)
         return {

@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import Refused
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.keys import key_of
 
+from .packages import missing
 from .signing import SigningError, library_key
 
 # Azure Key Vault and PKCS#11 tokens; file2 is a PEM file without passphrase. The extras are securesystemslib's.
@@ -35,7 +36,7 @@ def signer_of(item: dict):
     except (Refused, UnicodeDecodeError) as exc:
         raise SigningError(str(exc)) from exc
     except ImportError as exc:
-        raise SigningError(f"install this collection's requirements.txt on the control node: {exc}") from exc
+        raise SigningError(missing("securesystemslib[crypto]", exc)) from exc
 
 
 def _from_pem(path: str, passphrase: str | None):

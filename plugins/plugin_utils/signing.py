@@ -8,6 +8,7 @@ A signed file is one DSSE envelope. Who adds a signature keeps the payload's byt
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,14 +27,17 @@ from ansible_collections.rootwave.iot.plugins.module_utils.gateway.envelope impo
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import Refused
 
 from .order_form import OrderTooLarge, order_of
+from .packages import missing
 
 try:
+    # securesystemslib goes without it, and calls every signature a bad one
+    importlib.import_module("cryptography.hazmat.primitives.asymmetric.ec")
     from securesystemslib import dsse
     from securesystemslib.exceptions import UnverifiedSignatureError
     from securesystemslib.signer import Signature as LibrarySignature
     from securesystemslib.signer import SSlibKey
 except ImportError as exc:  # sanity imports this file without the collection's requirements
-    LIBRARY_MISSING = str(exc)
+    LIBRARY_MISSING = missing("securesystemslib[crypto]", exc)
 else:
     LIBRARY_MISSING = ""
 
@@ -156,7 +160,7 @@ def _is_of(key, sig: bytes, signed: bytes) -> bool:
 
 def _need_library() -> None:
     if LIBRARY_MISSING:
-        raise SigningError(f"install this collection's requirements.txt on the control node: {LIBRARY_MISSING}")
+        raise SigningError(LIBRARY_MISSING)
 
 
 __all__ = (

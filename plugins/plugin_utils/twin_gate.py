@@ -58,6 +58,7 @@ class TwinGate:
         tail, options = f"/{self._module}" if self._module else "", self._twins["connections"]
         whos = {host: f"{device}{tail}" for host, device in self._devices.items()}
         looking = None if options is None else {**options, "timeout": self._twins["timeout"]}
+        self.found: list[Evidence] = []  # what the last look saw
         self._connections = WaveConnections(self._hub, looking, whos, registered.get(BEFORE), say)
 
     def judge(self, policy: dict, soak: Callable[[dict, gate.Verdict], gate.Verdict] | None) -> gate.Verdict:
@@ -66,17 +67,17 @@ class TwinGate:
         Who is connected is looked at last. Raises HubError.
         """
         wait = policy["phase_timeout"] if self._wave["mode"] == "run" else 0.0
-        found = self._evidence(policy, wait)
+        found = self.look(policy, wait)
         verdict = gate.judge_wave(policy, found)
         if soak is not None and verdict.wait > 0:
             verdict = soak(policy, verdict)
             if verdict.verdict == gate.PASS:
-                found = self._evidence(policy, 0.0)
+                found = self.look(policy)
                 verdict = gate.judge_wave(policy, found)
         return verdict if verdict.verdict != gate.PASS else self._connections.judge(policy, found, wait)
 
-    def _evidence(self, policy: dict, wait: float) -> list[Evidence]:
-        """While silence alone is in the way, look again for up to ``wait`` seconds."""
+    def look(self, policy: dict, wait: float = 0.0) -> list[Evidence]:
+        """What the devices say; while silence alone is in the way, look again for up to ``wait`` seconds. Raises HubError."""
         seen: dict[str, twin_reports.Seen] = {}
         told = time.monotonic()
         end = told + wait
@@ -88,6 +89,7 @@ class TwinGate:
             silent = sum(one.word == SILENT for one in found)
             to_come = any(one.step.state == WAITING for one in seen.values())
             if not to_come or time.monotonic() >= end or gate.judge_wave(policy, found).verdict != gate.INCONCLUSIVE:
+                self.found = found
                 return found
             if time.monotonic() - told >= TELL_EVERY:
                 told = time.monotonic()

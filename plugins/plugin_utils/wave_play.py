@@ -73,7 +73,8 @@ def locate(batches, hosts, task_vars, closing):
         return 0, (
             f"the play covers {len(covered)} of {len(hosts)} gateways "
             f"(missing: {', '.join(missing[:5]) or 'none, but the order differs'}); "
-            "a wave is judged whole, so run without --limit and without job slices (rootwave.iot.run_wave runs one wave)"
+            "a wave is judged whole, so run without --limit and without job slices (rootwave.iot.run_wave runs one wave); in AWX "
+            "relaunch on all hosts, what is done is skipped"
         )
     here = list(task_vars["ansible_play_batch"])
     for index, batch in enumerate(batches):

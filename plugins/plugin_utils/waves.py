@@ -10,16 +10,18 @@ from __future__ import annotations
 from .campaign_file import CampaignError
 
 SSH, TWIN = "ssh", "twin"
+JUDGED, SLICED = "judged", "sliced"
 
 
-def fix_waves(campaign: dict, groups: dict[str, list[str]], forks: int, last: str | None = None) -> dict:
+def fix_waves(campaign: dict, groups: dict, forks: int, last: str | None = None, only: str | None = None) -> dict:
     """{"waves": [{"name", "hosts", "mode", "via"}], "batches": [{"wave", "hosts"}], "hosts": [...], "serial": [...]}
 
     SSH waves are cut into batches of at most ``forks``, because the linear strategy ends a task on a whole batch before the
     next task, and armed reverts must not run out meanwhile. A twin wave is asked at its hub, once for all its devices: its
     first host stands for it in the play, so that ten thousand devices cost Ansible no more than one. ``last`` names the one
-    wave to run; those before it are then looked at only (mode "report"). Raises CampaignError for a wave that is empty,
-    unknown or shared.
+    wave to run; those before it are then looked at only (mode "report"). ``only`` is JUDGED, to look at ``last`` itself and at
+    nothing else, or SLICED, where the inventory is a part of the whole: fewer gateways than are expected, or none of an earlier
+    wave. Raises CampaignError for a wave that is empty, unknown or shared.
     """
     path = campaign["path"]
     waves: list[dict] = []
@@ -29,7 +31,8 @@ def fix_waves(campaign: dict, groups: dict[str, list[str]], forks: int, last: st
         if name not in groups:
             raise CampaignError(f"{path}: waves: the inventory has no group {name}")
         hosts = list(groups[name])
-        _check_size(path, wave, hosts, campaign["policy"]["min_sample"])
+        if only != SLICED:
+            _check_size(path, wave, hosts, campaign["policy"]["min_sample"])
         for host in hosts:
             if host in owner:
                 raise CampaignError(f"{path}: waves: {host} is in two waves, {owner[host]} and {name}")
@@ -37,6 +40,10 @@ def fix_waves(campaign: dict, groups: dict[str, list[str]], forks: int, last: st
         waves.append({"name": name, "hosts": hosts, "mode": "run", "via": wave.get("via", SSH)})
     if last is not None:
         waves = _up_to(path, waves, last)
+    if only == JUDGED:
+        waves = [{**waves[-1], "mode": "report"}]
+    if only == SLICED:
+        waves = [wave for wave in waves if wave["hosts"]]
     batches = [{"wave": wave["name"], "hosts": hosts} for wave in waves for hosts in _batches(wave, forks)]
     return {
         "waves": waves,
@@ -76,4 +83,4 @@ def _up_to(path: str, waves: list[dict], last: str) -> list[dict]:
     return [{**wave, "mode": "run" if wave["name"] == last else "report"} for wave in chosen]
 
 
-__all__ = ("SSH", "TWIN", "fix_waves")
+__all__ = ("JUDGED", "SLICED", "SSH", "TWIN", "fix_waves")

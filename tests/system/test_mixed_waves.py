@@ -13,6 +13,7 @@ import pytest
 from lab import config, hub_client, hub_config, pki
 from lab.environment import environment
 from tests.hub.twin_fleet import FLEET, MODULE, TwinFleet
+from tests.system.awx_launch import Launcher
 from tests.system.devices import LabHub
 
 REFUSES = {"state": "refused", "reason": "endpoint-dns: the hub's name does not resolve"}
@@ -39,8 +40,8 @@ class Mixed:
         self.names = [f"pump-{tag}-{number}" for number in range(3)]
         self.twins.seed(self.names)
 
-    def stage(self, waves, answers=None, overrides=None):
-        """stage_campaign over these waves while the pumps are connected."""
+    def prepare(self, waves):
+        """(campaign, inventory of the pumps, what the hub's credential injects), the order signed."""
         campaign = self.fleet.campaign(waves, endpoints=[{"host": config.HUB, "port": 8883, "role": "hub"}])
         self.twins.campaign_path = campaign
         self.order = self.order or self.twins.sign()  # signed once, as people do; other bytes would be another order
@@ -53,7 +54,11 @@ class Mixed:
         pumps = {"all": {"vars": {"rootwave_twins": options}, "children": {"pumps": {"hosts": dict.fromkeys(self.names)}}}}
         path = self.fleet.folder / "pumps.json"
         path.write_text(json.dumps(pumps))
-        known = environment(self.settings, self.hub.ca_file)
+        return campaign, path, environment(self.settings, self.hub.ca_file)
+
+    def stage(self, waves, answers=None, overrides=None):
+        """stage_campaign over these waves while the pumps are connected."""
+        campaign, path, known = self.prepare(waves)
         with self.twins.start(self.names, answers):
             return self.fleet.play("stage_campaign", campaign, "-i", str(path), overrides=overrides, settings=known)
 
@@ -87,3 +92,14 @@ def test_pumps_that_fail_keep_the_gateways_untouched(mixed):
     run = mixed.stage([TWINS, "second"], answers={mixed.names[1]: REFUSES})
     assert run.code != 0 and "gate after wave pumps: fail: 3 total, 2 done, 1 refused" in run.output, run.output
     assert mixed.fleet.outcomes(mixed.fleet.group("second")) == {"untouched"}
+
+
+def test_a_wave_of_twins_as_jobs_of_awx(mixed):
+    """Its template is order; the gate asks the hub."""
+    campaign, pumps, known = mixed.prepare([TWINS])
+    launcher = Launcher(mixed.fleet, campaign, environ=known, more_inventories=(str(pumps),))
+    with mixed.twins.start(mixed.names, None):
+        ended = launcher.job("order", wave="pumps", phase="stage")
+        assert ended.ok and mixed.ordered() == [True] * 3, ended.output
+        ended = launcher.job("gate", wave="pumps", phase="stage")
+    assert ended.ok and ended.evidence["numbers"]["done"] == 3, ended.output

@@ -68,9 +68,8 @@ def test_playbooks_are_short(path):
 def test_defaults_are_documented(role):
     """Every default is an option with the same default, and only required options have none."""
     defaults = yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text())
-    options = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"][
-        "options"
-    ]
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    options = {name: option for entry_point in specs.values() for name, option in entry_point.get("options", {}).items()}
     assert {name: option["default"] for name, option in options.items() if "default" in option} == defaults
     assert all(option.get("required") for name, option in options.items() if name not in defaults)
     readme = (ROOT / "roles" / role / "README.md").read_text()

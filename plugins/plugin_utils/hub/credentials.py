@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from ..packages import not_there
 from .errors import TEXT_MOST, HubAuthError, HubError, trusted_bundle, unreachable
 from .names import CLOUDS, Cloud, HubNames
 
@@ -102,7 +103,7 @@ class Entra:
         try:
             from azure.identity import DefaultAzureCredential
         except ImportError as exc:
-            raise HubError(f"azure-identity cannot be imported ({exc}): pip install azure-identity", code="NoIdentity") from exc
+            raise HubError(not_there("azure-identity", exc), code="NoPackage") from exc
         # what it logs is in the errors; without a handler Python prints it in the middle of Ansible's output
         logging.getLogger("azure.identity").addHandler(logging.NullHandler())
         self._authority = authority.removeprefix("https://")

@@ -8,6 +8,8 @@ import json
 import os
 import re
 
+from ..packages import WHERE
+
 PAGE = "https://learn.microsoft.com/azure/iot-hub/troubleshoot-error-codes"
 TEXT_MOST = 500  # characters of a hub's own words in a message
 # What to do, by the code's name (PAGE)
@@ -31,6 +33,7 @@ ADVICE = {
     "InvalidAuthenticationToken": "the token is for another service or cloud, or expired; check cloud and tenant",
     "BadOptions": "nothing was sent; mend the options or the environment",
     "NoIdentity": "run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (AWX: an Azure credential)",
+    "NoPackage": WHERE,
     "NoToken": "check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or what az login left; and the cloud",
     "NoTenant": "check AZURE_TENANT_ID (AWX: AZURE_TENANT), and that the tenant is in this cloud",
     "AADSTS90002": "check AZURE_TENANT_ID (AWX: AZURE_TENANT), and that the tenant is in this cloud",

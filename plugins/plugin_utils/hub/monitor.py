@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from ..connection_metric import Point
 from ..connection_query import COLUMNS, query_text
+from ..packages import WHERE, not_there
 from .credentials import entra_credential
 from .errors import HubError, unreachable
 from .names import HubNames
@@ -55,7 +56,7 @@ class Monitor:
             from azure.core.exceptions import AzureError
             from azure.monitor.query import LogsQueryClient
         except ImportError as exc:
-            raise MonitorError(f"azure-monitor-query cannot be imported ({exc})", "pip install azure-monitor-query") from exc
+            raise MonitorError(not_there("azure-monitor-query", exc), WHERE) from exc
         host = LOGS[self._names.cloud.name]
         query = query_text(self._names, resource, devices)
         times = {"connection_timeout": CONNECT_MOST, "read_timeout": self._timeout}

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..packages import not_there
 from .arm import Arm
 from .credentials import entra_credential
 from .errors import HubAuthError, HubError, from_answer, unreachable
 from .names import Cloud
 from .rest import CONNECT_MOST, trusted_bundle
 
-MISSING = "pip install azure-mgmt-iothub azure-mgmt-iothubprovisioningservices azure-identity"
+PACKAGES = "azure-mgmt-iothub azure-mgmt-iothubprovisioningservices azure-identity"
 
 
 class Resources:
@@ -26,7 +27,7 @@ class Resources:
             from azure.mgmt.iothub import IotHubClient
             from azure.mgmt.iothubprovisioningservices import IotDpsClient
         except ImportError as exc:
-            raise HubError(f"subscription {subscription} cannot be read ({exc}): {MISSING}") from exc
+            raise HubError(not_there(PACKAGES, exc), code="NoPackage") from exc
         self.subscription, self._arm = subscription, Arm(cloud, timeout)
         common: dict[str, Any] = {"base_url": cloud.arm, "credential_scopes": [cloud.arm + "/.default"]}
         common |= {"connection_timeout": CONNECT_MOST, "read_timeout": timeout}

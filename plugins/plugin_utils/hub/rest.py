@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..packages import not_there
 from .credentials import DeviceAccess, SharedAccess
 from .errors import HubError, from_answer, trusted_bundle, unreachable
 from .nodelay import mount
@@ -28,7 +29,7 @@ class RestClient:
             from azure.core.pipeline.transport import RequestsTransport
             from requests import Session
         except ImportError as exc:
-            raise HubError(f"azure-core cannot be imported ({exc}): pip install azure-core azure-identity") from exc
+            raise HubError(not_there("azure-core", exc), code="NoPackage") from exc
         self.host, self._timeout, self._version = host, timeout, api_version
         self._access = credential if isinstance(credential, (SharedAccess, DeviceAccess)) else None
         policies: list = [UserAgentPolicy(base_user_agent="rootwave.iot")]

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..packages import not_there
 from .credentials import SharedAccess
 from .errors import HubError, from_answer, trusted_bundle, unreachable
 from .nodelay import mount
 from .rest import CONNECT_MOST, quoted
 from .service import ANSWER_MOST, HubService, Page, no_step
 
-MISSING = (
-    "pip install azure-iot-hub six (six is needed but not declared), or set implementation=pipeline, which needs azure-core only"
-)
+PACKAGES = "azure-iot-hub six"  # six is needed but not declared
 
 
 class SdkHub(HubService):
@@ -29,7 +28,8 @@ class SdkHub(HubService):
             from azure.iot.hub.auth import AzureIdentityCredentialAdapter, ConnectionStringAuthentication
             from azure.iot.hub.protocol.iot_hub_gateway_service_ap_is import IotHubGatewayServiceAPIs
         except ImportError as exc:
-            raise HubError(f"azure-iot-hub cannot be imported ({exc}): {MISSING}") from exc
+            words = f"{not_there(PACKAGES, exc)}, or set implementation=pipeline, which needs azure-core only"
+            raise HubError(words, code="NoPackage") from exc
         self.host, self._timeout = host, timeout
         if isinstance(credential, SharedAccess):
             proof = ConnectionStringAuthentication(credential.connection_string)

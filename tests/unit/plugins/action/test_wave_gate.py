@@ -148,3 +148,71 @@ def test_the_command_to_resume_with_gives_ansible_the_same_variables_again(monke
     monkeypatch.setattr(ansible_vars.load_extra_vars, "extra_vars", None, raising=False)
     assert ansible_vars.load_extra_vars(DataLoader()) == asked
     assert "secret" not in " ".join(words) and "rootwave_phase=stage" in words
+
+
+ONE = [{"wave": "canary", "hosts": ["gw-1"]}, {"wave": "broad", "hosts": ["gw-2", "gw-3"]}]
+
+
+def run_of_one(registered, evidence, closing=False, **more):
+    """What the gate of run_wave.yml answers before wave broad; canary is only looked at."""
+    campaign = {"digest": DIGEST, "name": "test", "path": "campaign.yml", "accept": [], "policy": {**POLICY, "soak": 0}}
+    campaign["waves"] = [{"group": "canary"}, {"group": "broad"}]
+    waves = {**WAVES, "waves": [{**WAVES["waves"][0], "mode": "report"}, WAVES["waves"][1]]}
+    waves = more.pop("waves", waves)
+    args = {"campaign": campaign, "waves": waves, "phase": "stage", "closing": closing, "evidence": evidence, **more}
+    task = SimpleNamespace(args=args, check_mode=False, async_val=0, diff=False)
+    batch = waves["batches"][-1]["hosts"]
+    known = {
+        "ansible_play_hosts_all": waves["hosts"],
+        "ansible_play_batch": batch,
+        "hostvars": {name: {"wave_gate_report": registered.get(name)} for name in WAVES["hosts"]},
+    }
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
+    return wave_gate.ActionModule(task, connection, None, None, None, None).run(task_vars=known)
+
+
+def judged(registered):
+    """The evidence that judge_wave.yml publishes about canary."""
+    waves = {"hosts": ["gw-1"], "batches": ONE[:1], "waves": [{"name": "canary", "hosts": ["gw-1"], "mode": "report"}]}
+    return run_of_one(registered, {}, closing=True, judging=True, waves=waves)
+
+
+REPORT = {**done(held=300), "undo": None, "committed_at": 1_700_000_000}
+
+
+def test_what_was_approved_opens_the_next_wave_and_only_as_long_as_it_is_so():
+    evidence = judged({"gw-1": REPORT})["evidence"]
+    assert (evidence["wave"], evidence["verdict"], evidence["next"]) == ("canary", "pass", "stage wave broad")
+    assert run_of_one({"gw-1": REPORT}, evidence, evidence_required=True)["verdict"] == "pass"
+    later = run_of_one({"gw-1": {**REPORT, "committed_at": 1_700_000_009}}, evidence)
+    assert later["failed"] and "what gw-1 reports is not what was approved" in later["msg"]
+
+
+@pytest.mark.parametrize("flag", ["evidence_required", "sliced"])
+def test_without_evidence_a_wave_stays_shut_where_it_is_required(flag):
+    assert run_of_one({"gw-1": REPORT}, {})["verdict"] == "pass"
+    refused = run_of_one({"gw-1": REPORT}, {}, **{flag: True})
+    assert refused["failed"] and "there is no evidence of wave canary" in refused["msg"]
+
+
+def test_what_is_approved_is_judged_all_the_same():
+    """Evidence opens nothing by itself: canary has failed since, and it reports so."""
+    evidence = judged({"gw-1": REPORT})["evidence"]
+    refused = run_of_one({"gw-1": {**REPORT, "outcome": "reverted"}}, evidence)
+    assert refused["failed"] and "gw-1" in refused["msg"]
+
+
+def test_a_wave_that_did_not_pass_is_published_and_cannot_be_approved():
+    answer = judged({"gw-1": {"failed": True, "msg": "no"}})
+    assert not answer.get("failed") and answer["verdict"] == "fail" and answer["description"].startswith("FAIL: campaign test")
+    refused = run_of_one({"gw-1": {"failed": True, "msg": "no"}}, answer["evidence"])
+    assert refused["failed"] and "said fail, and nobody can approve that" in refused["msg"]
+
+
+def test_a_slice_trusts_the_evidence_for_what_it_does_not_see():
+    evidence = judged({"gw-1": REPORT})["evidence"]
+    here = {"hosts": ["gw-3"], "batches": [{"wave": "broad", "hosts": ["gw-3"]}]}
+    here["waves"] = [{"name": "broad", "hosts": ["gw-3"], "mode": "run"}]
+    assert run_of_one({}, evidence, sliced=True, waves=here)["verdict"] == "open"
+    refused = run_of_one({}, {**evidence, "at": 1}, sliced=True, waves=here)
+    assert refused["failed"] and "was changed after its gate made it" in refused["msg"]

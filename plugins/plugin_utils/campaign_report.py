@@ -1,0 +1,72 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. Pure: the last reports of a fleet -> how far its campaign is, wave by wave, and what is next."""
+
+from __future__ import annotations
+
+from .evidence import DONE, Asked, evidence_of
+from .gate import count
+from .waves import TWIN
+
+PHASES = ("stage", "retire")
+NAMED_MOST = 10  # gateways with trouble, of a wave
+
+
+def campaign_report(campaign: dict, waves: list[dict], reports: dict) -> dict:
+    """{"lines": [...], "waves": [{"wave", "phase", "numbers", "troubles"}], "next": ...}; ``reports`` are {host: gateway_info's}.
+
+    A wave stands in the last phase of this campaign that one of its gateways tells of; who tells of nothing is silent.
+    """
+    rows = [_wave(campaign, wave, reports) for wave in waves]
+    following = _next(campaign, rows)
+    lines = [line for row in rows for line in _lines(row)]
+    return {"lines": [*lines, f"Next: {following}"], "waves": rows, "next": following}
+
+
+def _wave(campaign: dict, wave: dict, reports: dict) -> dict:
+    if wave.get("via") == TWIN:
+        return {"wave": wave["name"], "phase": None, "numbers": {}, "troubles": [], "via": TWIN}
+    phase, undo = _phase(campaign, [reports.get(host) for host in wave["hosts"]])
+    accepted = tuple(item["finding"] for item in campaign["accept"])
+    asked = Asked(campaign["digest"], phase, undo, accepted)
+    seen = [evidence_of(host, reports.get(host), asked) for host in wave["hosts"]]
+    troubles = [f"{one.host}: {one.word}{f', {one.reason}' if one.reason else ''}" for one in seen if not one.good]
+    return {"wave": wave["name"], "phase": phase, "numbers": count(seen), "troubles": troubles, "via": "ssh"}
+
+
+def _phase(campaign: dict, found: list) -> tuple[str, str | None]:
+    """The furthest phase that a report of this campaign is about, as (phase, undo)."""
+    about = [one for one in found if isinstance(one, dict) and (one.get("campaign") or {}).get("digest") == campaign["digest"]]
+    told = {(one.get("phase"), one.get("undo")) for one in about}
+    order = [("stage", None), ("retire", None), ("revert", "retire"), ("revert", "stage")]
+    return max((one for one in told if one in order), key=order.index, default=("stage", None))
+
+
+def _lines(row: dict) -> list[str]:
+    if row["via"] == TWIN:
+        return [f"wave {row['wave']}: goes through twins; its gate (judge_wave) tells how it stands"]
+    numbers = ", ".join(f"{number} {word}" for word, number in row["numbers"].items() if number)
+    more = len(row["troubles"]) - NAMED_MOST
+    told = [f"  {one}" for one in row["troubles"][:NAMED_MOST]] + ([f"  and {more} more"] if more > 0 else [])
+    return [f"wave {row['wave']}: {row['phase']}: {numbers}", *told]
+
+
+def _next(campaign: dict, rows: list[dict]) -> str:
+    """The first wave that is not through, and how it is run."""
+    known = [row for row in rows if row["via"] != TWIN]
+    for row in known:
+        if row["numbers"][DONE] < row["numbers"]["total"]:
+            what = "mend what is told above, then run" if row["numbers"]["silent"] < row["numbers"]["total"] else "run"
+            return f"{what} phase {row['phase']} on wave {row['wave']}: {_command(campaign, row['phase'], row['wave'])}"
+    staged = [row for row in known if row["phase"] == "stage"]
+    if not staged or not campaign["absent"]:
+        return "nothing, all waves are through"
+    command = f"phase retire on wave {staged[0]['wave']}: {_command(campaign, 'retire', staged[0]['wave'])}"
+    return f"once the hub serves the new chain, {command}" if len(staged) == len(known) else f"run {command}"
+
+
+def _command(campaign: dict, phase: str, wave: str) -> str:
+    return f"run_wave.yml -e rootwave_campaign={campaign['path']} -e rootwave_phase={phase} -e rootwave_wave={wave}"
+
+
+__all__ = ("campaign_report",)

@@ -1,0 +1,151 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""configure_awx.yml against a strict double of AWX's API: made once, found unchanged, shrunk with its campaign."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+
+import pytest
+import yaml
+from ansible_collections.rootwave.iot.plugins.plugin_utils.awx_workflow import nodes_of
+from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
+
+from tests.awx.double import Double
+from tests.awx.operator import COMMAND, COMMANDS, NAME, PLAYBOOK, SECRETS, Operator, store
+from tests.awx.store import NODES
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory):
+    """(Operator, what --check said, what the first run said) of an AWX that had nothing but an organization."""
+    with Double(store()) as double:
+        operator = Operator(tmp_path_factory.mktemp("awx"), double)
+        checked = operator.run("--check")
+        assert (checked.returncode, double.writes) == (0, []), checked.stdout + checked.stderr
+        first = operator.run()
+        assert first.returncode == 0, first.stdout + first.stderr
+        yield operator, checked, first
+
+
+def names(operator, endpoint, key="name"):
+    return sorted(one[key] for one in operator.double.store.objects[endpoint].values())
+
+
+def test_the_commands_of_the_docs():
+    """What the tests run is what docs/awx.md says: three commands, of which two are the first one and a word more."""
+    assert [shlex.split(one)[len(COMMAND) :] for one in COMMANDS] == [["--check"], [], ["-e", "awx_campaign_state=absent"]]
+    assert all(shlex.split(one)[: len(COMMAND)] == COMMAND for one in COMMANDS)
+
+
+def test_check_mode_tells_what_would_be_made(configured):
+    _operator, checked, _first = configured
+    for words in (f"job template {NAME} stage: would be made", f"workflow {NAME}: would be made", "approval approve-cutover"):
+        assert words in checked.stdout, checked.stdout
+
+
+def test_everything_is_there_once(configured):
+    operator, _checked, _first = configured
+    kinds = ("assess", "gate", "order", "report", "retire", "revert", "stage")
+    assert names(operator, "job_templates") == [f"{NAME} {kind}" for kind in kinds]
+    assert names(operator, "credentials") == [f"{NAME} gate", f"{NAME} gateways", f"{NAME} hub"]
+    assert names(operator, "groups") == ["canary", "early"] and names(operator, "inventories") == [NAME, f"{NAME} waves"]
+    assert names(operator, "inventory_sources") == [f"Auto-created source for: {NAME} waves", "hub"]
+    assert names(operator, "schedules") == [f"{NAME} assess"]
+    (workflow,) = operator.double.store.objects["workflow_job_templates"].values()
+    assert workflow["allow_simultaneous"] is False
+
+
+def test_the_workflow_is_the_campaigns(configured):
+    """Node by node and way by way, as the pure function says."""
+    operator, _checked, _first = configured
+    kept = operator.double.store
+    by_id = {one["id"]: one for one in kept.objects[NODES].values()}
+    expected = nodes_of(load(str(operator.folder / "campaign.yml")), NAME, "Plant", 259200)
+    assert names(operator, NODES, "identifier") == sorted(node["identifier"] for node in expected)
+    for node in expected:
+        (found,) = [one for one in by_id.values() if one["identifier"] == node["identifier"]]
+        runs = kept.find("unified_job_templates", found["unified_job_template"])
+        assert runs["name"] == (node["name"] if node["kind"] == "approval" else f"{NAME} {node['template']}")
+        assert (found.get("extra_data") or {}) == node["extra_data"]
+        for way in ("success", "failure", "always"):
+            ids = kept.associated.get((NODES, found["id"], f"{way}_nodes"), [])
+            assert sorted(by_id[one]["identifier"] for one in ids) == sorted(node[way]), (node["identifier"], way)
+
+
+def test_surveys_know_the_campaigns_waves(configured):
+    operator, _checked, _first = configured
+    kept = operator.double.store
+    (stage,) = [one for one in kept.objects["job_templates"].values() if one["name"].endswith(" stage")]
+    (question,) = kept.surveys["job_templates", stage["id"]]["spec"]
+    assert (question["variable"], question["choices"], question["required"]) == ("rootwave_wave", ["canary", "early"], True)
+
+
+def test_jobs_take_the_inventory_by_wave(configured):
+    """Its groups are read as AWX reads them, by the plugin of Ansible itself: by the group's name, or by the hub's tag."""
+    operator, _checked, _first = configured
+    kept = operator.double.store
+    (waves,) = [one for one in kept.objects["inventories"].values() if one.get("kind") == "constructed"]
+    (base,) = [one for one in kept.objects["inventories"].values() if one.get("kind") != "constructed"]
+    assert kept.associated["inventories", waves["id"], "input_inventories"] == [base["id"]]
+    assert {one["inventory"] for one in kept.objects["job_templates"].values()} == {waves["id"]}
+    (source,) = [one for one in kept.objects["inventory_sources"].values() if one["inventory"] == waves["id"]]
+    hosts = {"gw-1": {}, "gw-2": {"rootwave_twin_wave": "early"}, "gw-3": {"rootwave_twin_wave": "late"}}
+    document = {"all": {"hosts": hosts, "children": {"canary": {"hosts": {"gw-1": {}}}}}}
+    (operator.folder / "hosts.yml").write_text(yaml.safe_dump(document))
+    (operator.folder / "constructed.yml").write_text(source["source_vars"])
+    argv = [PLAYBOOK.with_name("ansible-inventory"), "--list", "-i", "hosts.yml", "-i", "constructed.yml"]
+    done = subprocess.run(argv, cwd=operator.folder, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert (found["canary"]["hosts"], found["early"]["hosts"]) == (["gw-1"], ["gw-2"]), done.stderr
+
+
+def test_people_have_what_they_need_and_no_more(configured):
+    operator, _checked, _first = configured
+    kept = operator.double.store
+    team = {one["id"]: one["name"] for one in kept.objects["teams"].values()}
+    rights = {
+        (team[one], kept.roles[role][0], kept.roles[role][2])
+        for (role, _actors), granted in kept.granted.items()
+        for one in granted
+    }
+    assert rights == {
+        ("campaign operators", "job_templates", "execute"),
+        ("campaign operators", "workflow_job_templates", "execute"),
+        ("campaign approvers", "workflow_job_templates", "approval"),
+    }
+
+
+def test_no_secret_is_shown(configured):
+    operator, checked, first = configured
+    shown = checked.stdout + first.stdout + operator.run("-vvv").stdout
+    assert not any(secret in shown for secret in SECRETS.values())
+
+
+def test_a_second_run_changes_nothing(configured):
+    """Neither by its own account nor by the double's."""
+    operator, _checked, _first = configured
+    again = operator.run()
+    assert again.returncode == 0 and "changed=0 " in again.stdout, again.stdout
+    assert operator.double.writes == []
+
+
+def test_what_the_gate_wrote_into_an_approval_stays(configured):
+    operator, _checked, _first = configured
+    (one,) = [
+        found for found in operator.double.store.objects["workflow_approval_templates"].values() if "cutover" in found["name"]
+    ]
+    one["description"] = "PASS: 8 total, 8 done"
+    assert "changed=0 " in operator.run().stdout
+    assert one["description"] == "PASS: 8 total, 8 done"
+
+
+def test_nodes_of_a_wave_that_is_gone_go_and_the_rest_stays(configured):
+    operator, _checked, _first = configured
+    before = set(names(operator, NODES, "identifier"))
+    assert operator.run(waves=["canary"]).returncode == 0
+    gone = before - set(names(operator, NODES, "identifier"))
+    assert gone == {name for name in before if name.endswith("-early")} | {"approve-stage-canary", "approve-retire-canary"}
+    assert "changed=0 " in operator.run(waves=["canary"]).stdout

@@ -1,0 +1,78 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What configure_awx.yml refuses before it writes anything, what AWX refuses of it, and all of it taken away again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.awx.double import Double
+from tests.awx.operator import NAME, SECRETS, Operator, store
+from tests.awx.store import Refused
+
+
+@pytest.mark.parametrize(
+    "more, waves, words",
+    [
+        ("awx_campaign_slices=0", ["canary"], "it must be at least 1"),
+        ("awx_campaign_slices=5", [{"group": "canary", "expect": 4}, "early"], "as the smallest wave expects gateways (4)"),
+        ('{"awx_campaign_wave_rules": {"carnary": "true"}}', ["canary"], "has carnary; the campaign's waves are canary"),
+    ],
+)
+@pytest.mark.parametrize("mode", [[], ["--check"]])
+def test_what_could_not_go_through_is_refused(tmp_path, more, waves, words, mode):
+    with Double(store()) as double:
+        ended = Operator(tmp_path, double).run("-e", more, *mode, waves=waves)
+        assert ended.returncode != 0 and words in " ".join(ended.stdout.split()), ended.stdout
+        assert double.writes == []
+
+
+@pytest.mark.parametrize("secret", ["ROOTWAVE_SSH_KEY", "ROOTWAVE_GATE_TOKEN"])
+def test_a_secret_that_is_not_given(tmp_path, secret):
+    with Double(store()) as double:
+        ended = Operator(tmp_path, double).run(secrets={key: value for key, value in SECRETS.items() if key != secret})
+    assert ended.returncode != 0 and f"'{secret}' is not set" in ended.stdout and not double.store.objects["credentials"], (
+        ended.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    "more, words", [({"syncs": False}, f"Project Update - {NAME}, failed"), ({"playbooks": []}, "Playbook not found for project")]
+)
+def test_a_project_that_is_not_what_it_should_be(tmp_path, more, words):
+    with Double(store(**more)) as double:
+        ended = Operator(tmp_path, double).run()
+    assert ended.returncode != 0 and words in ended.stdout, ended.stdout
+    assert not double.store.objects["workflow_job_templates"]
+
+
+def test_all_of_it_is_taken_away(tmp_path):
+    with Double(store()) as double:
+        operator = Operator(tmp_path, double)
+        assert operator.run().returncode == 0
+        ended = operator.run("-e", "awx_campaign_state=absent")
+        assert ended.returncode == 0, ended.stdout
+        left = {kind: [one["name"] for one in kept.values()] for kind, kept in double.store.objects.items() if kept}
+        assert "changed=0 " in operator.run("-e", "awx_campaign_state=absent").stdout
+    assert set(left) <= {"organizations", "credential_types"}, left
+
+
+@pytest.mark.parametrize(
+    "endpoint, data, words",
+    [
+        ("organizations", {"name": "Other", "colour": "red"}, "this field is not known"),
+        ("organizations", {"name": "Plant"}, "already exists"),
+        ("organizations", {}, "This field is required"),
+        ("projects", {"name": "one", "organization": 999}, "object does not exist"),
+        ("inventories", {"name": 7, "organization": 1}, "is of another type"),
+        ("job_templates", {"name": "one", "project": 999, "playbook": "x.yml"}, "object does not exist"),
+    ],
+)
+def test_the_double_is_strict(endpoint, data, words):
+    with pytest.raises(Refused, match=words):
+        store().create(endpoint, data)
+
+
+def test_the_double_finds_no_field_that_is_not_there():
+    with pytest.raises(Refused, match="no field named 'colour'"):
+        store().search("organizations", {"colour": "red"})

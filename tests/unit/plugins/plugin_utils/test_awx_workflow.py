@@ -1,0 +1,92 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A workflow has no silent end, no way round an approval, and always the same names."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.rootwave.iot.plugins.plugin_utils.awx_workflow import nodes_of
+
+WAYS = ("success", "failure", "always")
+OLD = [{"name": "Baltimore CyberTrust Root"}]
+
+
+def campaign(*waves, absent=OLD):
+    return {"waves": [wave if isinstance(wave, dict) else {"group": wave} for wave in waves], "absent": absent}
+
+
+def graph(found):
+    return {node["identifier"]: node for node in found}
+
+
+def made(*waves, **more):
+    return nodes_of(campaign(*waves, **more), "campaign azure-2026", "Plant", 3600)
+
+
+def paths(found, start="assess"):
+    """Every way through the workflow, as lists of identifiers."""
+    node, known = graph(found)[start], [way for name in WAYS for way in graph(found)[start][name]]
+    return [[start, *rest] for way in known for rest in paths(found, way)] if known else [[node["identifier"]]]
+
+
+SAMPLES = [("canary",), ("canary", "early", "broad"), ("canary", {"group": "devices", "via": "twin"})]
+
+
+@pytest.mark.parametrize("waves", SAMPLES)
+@pytest.mark.parametrize("absent", [OLD, []])
+def test_all_ways_end_in_a_report_and_every_node_is_on_one(waves, absent):
+    found = made(*waves, absent=absent)
+    ways = paths(found)
+    assert {name for way in ways for name in way} == set(graph(found)) and len(graph(found)) == len(found)
+    assert {graph(found)[way[-1]]["template"] for way in ways} == {"report"}
+    for node in found:
+        if node["template"] != "report":
+            assert node["always"] or (node["success"] and node["failure"]), node
+
+
+@pytest.mark.parametrize("waves", SAMPLES)
+def test_no_wave_but_the_first_starts_without_the_approval_of_the_one_before(waves):
+    found = made(*waves)
+    for way in paths(found):
+        steps = [name for name in way if graph(found)[name]["template"] in ("stage", "order", "retire")]
+        for before, after in zip(steps, steps[1:], strict=False):
+            between = way[way.index(before) + 1 : way.index(after)]
+            assert between[0] == f"gate-{before}" and graph(found)[between[1]]["kind"] == "approval" and len(between) == 2
+
+
+def test_each_gate_knows_the_approval_that_it_writes_to():
+    found = graph(made("canary", "early"))
+    assert found["gate-stage-canary"]["extra_data"] == {
+        "rootwave_wave": "canary",
+        "rootwave_phase": "stage",
+        "rootwave_approval": {
+            "workflow": "campaign azure-2026",
+            "organization": "Plant",
+            "timeout": 3600,
+            "identifier": "approve-stage-canary",
+            "name": "stage wave early",
+        },
+    }
+    assert found["gate-stage-early"]["success"] == ["approve-cutover"] and found["approve-cutover"]["success"] == [
+        "retire-canary"
+    ]
+    assert "rootwave_approval" not in found["gate-retire-early"]["extra_data"]
+
+
+def test_waves_through_twins_are_ordered_in_both_phases():
+    found = graph(made("canary", {"group": "devices", "via": "twin"}))
+    assert [found[name]["template"] for name in ("stage-devices", "retire-devices", "retire-canary")] == [
+        "order",
+        "order",
+        "retire",
+    ]
+    assert found["retire-devices"]["extra_data"] == {"rootwave_wave": "devices", "rootwave_phase": "retire"}
+
+
+def test_where_no_root_goes_nothing_is_retired():
+    found = graph(made("canary", absent=[]))
+    assert found["gate-stage-canary"]["success"] == ["end"] and not any(name.startswith("retire") for name in found)
+
+
+def test_the_same_campaign_gives_the_same_nodes():
+    assert made("canary", "early") == made("canary", "early")
