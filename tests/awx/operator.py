@@ -55,11 +55,13 @@ class Operator:
     def __init__(self, folder: Path, double: Double):
         self.folder, self.double = folder, double
 
-    def run(self, *args: str, waves=("canary", "early"), secrets=SECRETS) -> subprocess.CompletedProcess:
+    def run(self, *args: str, waves=("canary", "early"), secrets=SECRETS, **environ: str) -> subprocess.CompletedProcess:
+        """``environ`` is what else the shell has."""
         self.double.writes.clear()
         env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CONTROLLER_", "ROOTWAVE_"))}
         env |= {"CONTROLLER_HOST": self.double.url, "CONTROLLER_OAUTH_TOKEN": TOKEN, "ANSIBLE_NOCOLOR": "1", **secrets}
         env["ANSIBLE_COLLECTIONS_PATH"] = f"{config.ROOT / 'playbooks' / 'collections'}:{collection.ROOT}"
+        env |= environ
         argv = [PLAYBOOK, *COMMAND[1:], "-e", f"rootwave_campaign={campaign(self.folder, list(waves))}", *args]
         return subprocess.run(argv, cwd=config.ROOT, env=env, capture_output=True, text=True, check=False)
 

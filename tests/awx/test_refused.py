@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+
 import pytest
 
+from lab import config
 from tests.awx.double import Double
-from tests.awx.operator import NAME, SECRETS, Operator, store
+from tests.awx.operator import NAME, PLAYBOOK, SECRETS, Operator, store
 from tests.awx.store import Refused
 
 
@@ -25,6 +30,38 @@ def test_what_could_not_go_through_is_refused(tmp_path, more, waves, words, mode
         ended = Operator(tmp_path, double).run("-e", more, *mode, waves=waves)
         assert ended.returncode != 0 and words in " ".join(ended.stdout.split()), ended.stdout
         assert double.writes == []
+
+
+OURS = str(config.ROOT / "playbooks" / "collections")
+
+
+@pytest.mark.parametrize(
+    "args, environ, words",
+    [
+        (["-e", "awx_campaign_organization=Other"], {}, "AWX has no organization Other; make it first"),
+        ([], {"ANSIBLE_COLLECTIONS_PATH": OURS}, "'awx.awx.controller_api' was not found"),
+        ([], {"CONTROLLER_OAUTH_TOKEN": "another"}, "Invalid"),
+        ([], {"CONTROLLER_HOST": "http://127.0.0.1:9"}, "refused"),
+    ],
+)
+def test_awx_cannot_be_asked(tmp_path, args, environ, words):
+    with Double(store()) as double:
+        ended = Operator(tmp_path, double).run(*args, **environ)
+        said = " ".join(ended.stdout.split())
+        assert ended.returncode != 0 and words in said and "It takes the collection awx.awx" in said, said
+        assert double.writes == []
+
+
+def test_a_project_without_the_collection(tmp_path):
+    """Neither the project nor the image has it: no play begins, and docs/awx.md knows the words."""
+    shutil.copytree(config.ROOT / "playbooks", tmp_path / "playbooks", ignore=shutil.ignore_patterns("collections"))
+    asked = ["-i", "localhost,", "-e", "rootwave_phase=stage", "-e", "rootwave_wave=canary", "-e", "rootwave_campaign=none.yml"]
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
+    argv = [PLAYBOOK, tmp_path / "playbooks" / "run_wave.yml", *asked]
+    ended = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    words = "the role 'rootwave.iot.wave_gate' was not found"
+    assert ended.returncode != 0 and words in ended.stderr and "PLAY" not in ended.stdout, ended.stderr
+    assert words in (config.ROOT / "docs" / "awx.md").read_text()
 
 
 @pytest.mark.parametrize("secret", ["ROOTWAVE_SSH_KEY", "ROOTWAVE_GATE_TOKEN"])
