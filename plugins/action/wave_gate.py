@@ -110,7 +110,7 @@ class ActionModule(ActionBase):
                 seen = self._evidence(args, wave, wave["hosts"], task_vars)
         except HubError as exc:
             return [f"what was approved cannot be compared: {exc}; {exc.advice}"]
-        return approved_wave.against(args, wanted, seen, self._results(wave, task_vars), time.time())
+        return approved_wave.against(args, wanted, seen, task_vars["groups"].get(wanted.wave, []), time.time())
 
     def _results(self, wave, task_vars):
         """What the gateways' own tasks registered; devices have none."""
@@ -118,12 +118,12 @@ class ActionModule(ActionBase):
         return {host: task_vars["hostvars"][host].get(REPORT) for host in hosts}
 
     def _publish(self, args, task_vars, wave):
-        """What people are asked to approve: never a failure, for a refusal is published too."""
-        verdict, seen = self._look(args, wave, task_vars, None)
+        """What people are asked to approve, the soak over: never a failure, for a refusal is published too."""
+        verdict, seen = self._look(args, wave, task_vars, self._soak)
         wanted = approval.Wanted(args["campaign"]["digest"], args["phase"], wave["name"])
         results, campaign = self._results(wave, task_vars), args["campaign"]
         following = approved_wave.following(args, wave["name"])
-        evidence = approval.made(wanted, verdict, approval.digests(seen, results), time.time(), following)
+        evidence = approval.made(wanted, verdict, approval.digests(seen), time.time(), following)
         words = wave_play.in_words(verdict)
         self._display.display(f"gate of wave {wave['name']}: {words}")
         return {

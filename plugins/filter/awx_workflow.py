@@ -8,7 +8,7 @@ short_description: Turn a campaign into the nodes of a workflow in AWX
 version_added: 0.2.0
 description:
   - Assess, then for each wave its job, its gate and an approval; the same for retire, behind the approval of the cutover. Every
-    way that does not go on ends in a report.
+    way that does not go on ends in a job that tells what to do, and fails.
   - The same campaign gives the same identifiers.
 author:
   - Rootwave contributors (@rootwave)
@@ -17,30 +17,22 @@ options:
     description: The campaign, from P(rootwave.iot.campaign#lookup).
     type: dict
     required: true
-  workflow:
-    description: The workflow job template's name.
+  source:
+    description: The inventory source that is read first, by name. Empty, there is none.
     type: str
-    required: true
-  organization:
-    description: Its organization.
-    type: str
-    required: true
-  timeout:
-    description: Seconds that people have for an approval; V(0) for any time.
-    type: int
-    default: 0
+    default: ""
 """
 
 EXAMPLES = r"""
 - name: Show the nodes
   ansible.builtin.debug:
-    msg: "{{ lookup('rootwave.iot.campaign') | rootwave.iot.awx_workflow('azure-2026', 'Plant') }}"
+    msg: "{{ lookup('rootwave.iot.campaign') | rootwave.iot.awx_workflow }}"
 """
 
 RETURN = r"""
 _value:
   description: >-
-    Dictionaries with C(identifier), C(kind) (V(job) or V(approval)), C(name), C(template), C(extra_data), C(timeout), and the
+    Dictionaries with C(identifier), C(kind) (V(job), V(approval) or V(source)), C(name), C(template), C(extra_data), and the
     identifiers that C(success), C(failure) and C(always) lead to.
   type: list
   elements: dict
@@ -49,9 +41,9 @@ _value:
 from ansible_collections.rootwave.iot.plugins.plugin_utils.awx_workflow import nodes_of
 
 
-def awx_workflow(campaign, workflow, organization, timeout=0):
+def awx_workflow(campaign, source=""):
     """See DOCUMENTATION."""
-    return nodes_of(campaign, workflow, organization, int(timeout))
+    return nodes_of(campaign, source)
 
 
 class FilterModule:

@@ -25,6 +25,10 @@ options:
     type: list
     elements: dict
     required: true
+  workflow:
+    description: The workflow in AWX that is launched again to go on. Empty, the command is told.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -42,9 +46,9 @@ _value:
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign_report import campaign_report
 
 
-def report(reports, campaign, waves):
+def report(reports, campaign, waves, workflow=""):
     """See DOCUMENTATION."""
-    return campaign_report(campaign, waves, reports)
+    return campaign_report(campaign, waves, reports, workflow)
 
 
 class FilterModule:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from .evidence import UNREACHABLE, Evidence
+from .evidence import Evidence
 from .gate import PASS, Verdict
 
 SCHEMA = 1
@@ -31,11 +31,9 @@ class Wanted:
     wave: str
 
 
-def report_digest(seen: Evidence, result) -> str:
+def report_digest(seen: Evidence) -> str:
     """Of what one gateway says. A pass that changes nothing leaves it alone: it counts since the same commit."""
-    known = result if isinstance(result, dict) else {}
-    said = [seen.word, known.get("phase"), known.get("undo"), known.get("committed_at")]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256(json.dumps([seen.word, seen.committed_at]).encode()).hexdigest()[:DIGITS]
 
 
 def made(wanted: Wanted, verdict: Verdict, hosts: dict[str, str], at: float, following: str) -> dict:
@@ -90,16 +88,19 @@ def complaints(evidence, wanted: Wanted, now: float, max_age: int) -> list[str]:
 def changed_since(evidence: dict, seen: dict[str, str], sliced: bool = False) -> list[str]:
     """What differs between approved evidence and {host: report_digest} as read now; a slice sees a part of the hosts."""
     approved = evidence["hosts"]
-    found = []
-    gone, come = sorted(set(approved) - set(seen)), sorted(set(seen) - set(approved))
     other = sorted(host for host in set(approved) & set(seen) if approved[host] != seen[host])
-    if gone and not sliced:
-        found.append(f"wave {evidence['wave']} has lost {_names(gone)} since it was approved")
-    if come:
-        found.append(f"wave {evidence['wave']} has got {_names(come)} since it was approved")
-    if other:
-        found.append(f"what {_names(other)} reports is not what was approved")
-    return [f"{one}: run its gate again, and approve again" for one in found]
+    found = [f"what {_names(other)} reports is not what was approved: run its gate again, and approve again"] if other else []
+    return others_since(evidence, seen, sliced) + found
+
+
+def others_since(evidence: dict, members, sliced: bool = False) -> list[str]:
+    """Which gateways a wave has lost and got since it was approved; a slice cannot know what another one has."""
+    gone, come = sorted(set(evidence["hosts"]) - set(members)), sorted(set(members) - set(evidence["hosts"]))
+    return [
+        f"wave {evidence['wave']} has {what} {_names(hosts)} since it was approved: run its gate again, and approve again"
+        for what, hosts in (("lost", [] if sliced else gone), ("got", come))
+        if hosts
+    ]
 
 
 def _not_as_made(evidence) -> str:
@@ -124,9 +125,9 @@ def _names(hosts: list[str]) -> str:
     return ", ".join(hosts[:NAMED_MOST]) + (f" and {len(hosts) - NAMED_MOST} more" if len(hosts) > NAMED_MOST else "")
 
 
-def digests(evidence: list[Evidence], results: dict) -> dict[str, str]:
-    """{host: report_digest}; ``results`` are what the hosts' tasks registered."""
-    return {one.host: report_digest(one, None if one.word == UNREACHABLE else results.get(one.host)) for one in evidence}
+def digests(seen: list[Evidence]) -> dict[str, str]:
+    """{host: report_digest}"""
+    return {one.host: report_digest(one) for one in seen}
 
 
-__all__ = ("Wanted", "changed_since", "complaints", "digests", "hash_of", "made", "report_digest")
+__all__ = ("Wanted", "changed_since", "complaints", "digests", "hash_of", "made", "others_since", "report_digest")

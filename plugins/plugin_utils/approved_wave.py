@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from . import approval
+from .awx_workflow import phases_of
 from .evidence import Evidence
 
 
@@ -41,15 +42,21 @@ def following(args: dict, wave: str) -> str:
     after = names[names.index(wave) + 1 :]
     if after:
         return f"{phase} wave {after[0]}"
-    return "cutover, then retire" if phase == "stage" else f"nothing more: {phase} is through"
+    retires = phase == "stage" and len(phases_of(args["campaign"])) > 1
+    return "cutover, then retire" if retires else f"nothing more: {phase} is through"
 
 
-def against(args: dict, wanted: approval.Wanted, seen: list[Evidence], results: dict, now: float) -> list[str]:
-    """Why the approval does not hold; ``seen`` and ``results`` are of the gateways that this play reads."""
+def against(args: dict, wanted: approval.Wanted, seen: list[Evidence], members: list[str], now: float) -> list[str]:
+    """Why the approval does not hold; ``seen`` is of the gateways that this play reads, ``members`` are the approved wave's.
+
+    Behind the cutover the play reads no reports of stage's last wave: a gateway that is not staged refuses to retire by itself.
+    """
     found = approval.complaints(args["evidence"], wanted, now, args["campaign"]["policy"]["evidence_max_age"])
-    if found or wave_in_play(args, wanted) is None:
+    if found:
         return found
-    return approval.changed_since(args["evidence"], approval.digests(seen, results), args["sliced"])
+    if wave_in_play(args, wanted) is None:
+        return approval.others_since(args["evidence"], members, args["sliced"])
+    return approval.changed_since(args["evidence"], approval.digests(seen), args["sliced"])
 
 
 __all__ = ("against", "following", "needed", "wave_in_play")

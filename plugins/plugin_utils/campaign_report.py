@@ -4,21 +4,22 @@
 
 from __future__ import annotations
 
+from .awx_workflow import phases_of
 from .evidence import DONE, Asked, evidence_of
 from .gate import count
 from .waves import TWIN
 
-PHASES = ("stage", "retire")
 NAMED_MOST = 10  # gateways with trouble, of a wave
 
 
-def campaign_report(campaign: dict, waves: list[dict], reports: dict) -> dict:
+def campaign_report(campaign: dict, waves: list[dict], reports: dict, workflow: str = "") -> dict:
     """{"lines": [...], "waves": [{"wave", "phase", "numbers", "troubles"}], "next": ...}; ``reports`` are {host: gateway_info's}.
 
+    ``workflow`` is the one in AWX that people launch again, instead of a command.
     A wave stands in the last phase of this campaign that one of its gateways tells of; who tells of nothing is silent.
     """
     rows = [_wave(campaign, wave, reports) for wave in waves]
-    following = _next(campaign, rows)
+    following = _next(campaign, rows, workflow)
     lines = [line for row in rows for line in _lines(row)]
     return {"lines": [*lines, f"Next: {following}"], "waves": rows, "next": following}
 
@@ -51,17 +52,21 @@ def _lines(row: dict) -> list[str]:
     return [f"wave {row['wave']}: {row['phase']}: {numbers}", *told]
 
 
-def _next(campaign: dict, rows: list[dict]) -> str:
+def _next(campaign: dict, rows: list[dict], workflow: str) -> str:
     """The first wave that is not through, and how it is run."""
+
+    def how(phase, wave):
+        return f"launch the workflow {workflow} again, what is done is skipped" if workflow else _command(campaign, phase, wave)
+
     known = [row for row in rows if row["via"] != TWIN]
     for row in known:
         if row["numbers"][DONE] < row["numbers"]["total"]:
             what = "mend what is told above, then run" if row["numbers"]["silent"] < row["numbers"]["total"] else "run"
-            return f"{what} phase {row['phase']} on wave {row['wave']}: {_command(campaign, row['phase'], row['wave'])}"
+            return f"{what} phase {row['phase']} on wave {row['wave']}: {how(row['phase'], row['wave'])}"
     staged = [row for row in known if row["phase"] == "stage"]
-    if not staged or not campaign["absent"]:
+    if not staged or len(phases_of(campaign)) == 1:
         return "nothing, all waves are through"
-    command = f"phase retire on wave {staged[0]['wave']}: {_command(campaign, 'retire', staged[0]['wave'])}"
+    command = f"phase retire on wave {staged[0]['wave']}: {how('retire', staged[0]['wave'])}"
     return f"once the hub serves the new chain, {command}" if len(staged) == len(known) else f"run {command}"
 
 

@@ -17,13 +17,14 @@ WORDS = (DONE, ACCEPTED, REFUSED, FAILED, TIMED_OUT, UNREACHABLE, SILENT)
 
 @dataclass(frozen=True)
 class Evidence:
-    """One gateway's part in a wave: one of WORDS, why, seconds since its commit, seconds its phase took."""
+    """One gateway's part in a wave: one of WORDS and why; seconds since its commit, seconds its phase took, its commit's time."""
 
     host: str
     word: str
     reason: str = ""
     held: float | None = None
     elapsed: float = 0.0
+    committed_at: float | None = None
 
     @property
     def good(self) -> bool:
@@ -60,7 +61,8 @@ def evidence_of(host: str, result, asked: Asked) -> Evidence:
     if result.get("failed") or outcome in ("failed", "reverted"):
         return Evidence(host, FAILED, _reason(result), elapsed=_elapsed(result))
     if outcome == "done" and _about(result, asked):
-        return Evidence(host, DONE, held=result.get("seconds_since_commit"), elapsed=_elapsed(result))
+        held, since = result.get("seconds_since_commit"), result.get("committed_at")
+        return Evidence(host, DONE, held=held, elapsed=_elapsed(result), committed_at=since)
     return Evidence(host, SILENT, f"its last report says {outcome}")
 
 

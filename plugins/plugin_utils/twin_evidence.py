@@ -45,7 +45,8 @@ def result_of(device: str, seen: Seen | None, asked: Asked, clock: Clock) -> dic
     state, words = seen.step.state, clean(seen.step.reason)
     about = {"campaign": {"digest": asked.digest}, "phase": asked.phase, "undo": asked.undo}
     if state == PROVED:
-        return {**about, "outcome": "done", "seconds_since_commit": clock.held(device, seen)}
+        held, since = clock.held(device, seen), seen.report.committed_at
+        return {**about, "outcome": "done", "seconds_since_commit": held, "committed_at": since}
     if state == REFUSED:
         # no blocker is read out of a device's text: what a campaign accepts, its signed phase accepts on the device already
         return {**about, "failed": True, "outcome": "refused", "blockers": [], "msg": words}

@@ -34,7 +34,7 @@ PLAYBOOKS = [f"playbooks/{path.name}" for path in (config.ROOT / "playbooks").gl
 def store(**more) -> Store:
     collection.install()
     made = Store(collection.MODULES, **{"playbooks": PLAYBOOKS, **more})
-    made.create("organizations", {"name": "Plant"})
+    made.create("users", {"username": "rootwave-gate"})
     return made
 
 
@@ -55,15 +55,29 @@ class Operator:
     def __init__(self, folder: Path, double: Double):
         self.folder, self.double = folder, double
 
-    def run(self, *args: str, waves=("canary", "early"), secrets=SECRETS, **environ: str) -> subprocess.CompletedProcess:
-        """``environ`` is what else the shell has."""
-        self.double.writes.clear()
+    def environ(self, secrets: dict) -> dict[str, str]:
         env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CONTROLLER_", "ROOTWAVE_"))}
         env |= {"CONTROLLER_HOST": self.double.url, "CONTROLLER_OAUTH_TOKEN": TOKEN, "ANSIBLE_NOCOLOR": "1", **secrets}
         env["ANSIBLE_COLLECTIONS_PATH"] = f"{config.ROOT / 'playbooks' / 'collections'}:{collection.ROOT}"
-        env |= environ
+        return env
+
+    def run(self, *args: str, waves=("canary", "early"), secrets=SECRETS, **environ: str) -> subprocess.CompletedProcess:
+        """``environ`` is what else the shell has."""
+        self.double.writes.clear()
+        env = {**self.environ(secrets), **environ}
         argv = [PLAYBOOK, *COMMAND[1:], "-e", f"rootwave_campaign={campaign(self.folder, list(waves))}", *args]
         return subprocess.run(argv, cwd=config.ROOT, env=env, capture_output=True, text=True, check=False)
+
+    def gate(self, identifier: str, name: str, description: str) -> subprocess.CompletedProcess:
+        """What judge_wave.yml does with its result, on the table's variables."""
+        tasks = [{"ansible.builtin.import_role": {"name": "rootwave.iot.wave_gate", "tasks_from": "approval.yml"}}]
+        about = {"rootwave_workflow": NAME, "rootwave_organization": "Plant", "rootwave_approval_timeout": 86400}
+        known = {"wave_gate_approval": {"identifier": identifier, "name": name}, "wave_gate_result": {"description": description}}
+        play = {"name": "Gate", "hosts": "localhost", "gather_facts": False, "vars": {**about, **known}, "tasks": tasks}
+        (self.folder / "gate.yml").write_text(yaml.safe_dump([play]))
+        return subprocess.run(
+            [PLAYBOOK, self.folder / "gate.yml"], env=self.environ(SECRETS), capture_output=True, text=True, check=False
+        )
 
 
 __all__ = ("COMMAND", "COMMANDS", "NAME", "PLAYBOOK", "SECRETS", "Operator", "store")

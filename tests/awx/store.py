@@ -17,6 +17,8 @@ MANAGED = {  # credential types that AWX ships with, by name: kind
     "Red Hat Ansible Automation Platform": "cloud",
 }
 
+WEBHOOK = {"headers": {}, "http_method": "POST", "disable_ssl_verification": False, "username": "", "password": ""}
+
 
 class Refused(Exception):
     """An answer other than 2xx: HTTP status and what the API says."""
@@ -60,6 +62,7 @@ class Store:
         if endpoint != "unified_job_templates" and endpoint not in self.objects:
             raise Refused(404, {"detail": "Not found."})
         query = {key: value for key, value in query.items() if key not in ("page", "page_size", "order_by")}
+        of_workflow = query.pop("workflow_job_template__name", None) if endpoint == NODES else None
         known = {"id", "name", "organization", *self.fields.get(endpoint, ())}
         for key in query:
             if key.removeprefix("or__") not in known:
@@ -73,6 +76,7 @@ class Store:
             for one in found
             if all(str(one.get(key)) == value for key, value in plain.items())
             and (not either or any(str(one.get(key)) == value for key, value in either.items()))
+            and (of_workflow is None or self.find(WORKFLOWS, one["workflow_job_template"])["name"] == of_workflow)
         ]
 
     # writes
@@ -84,7 +88,7 @@ class Store:
         if missing:
             raise Refused(400, {name: ["This field is required."] for name in missing})
         self._check(endpoint, data, None)
-        return self._put(endpoint, data)
+        return self._put(endpoint, _with_defaults(endpoint, data))
 
     def change(self, endpoint: str, identity: int, data: dict) -> dict:
         endpoint, found = self._of(endpoint, identity)
@@ -94,7 +98,7 @@ class Store:
             self._check_fields(APPROVAL_FIELDS, data)
         else:
             self._check(endpoint, data, identity)
-        found.update(data)
+        found.update(_with_defaults(endpoint, data))
         return found
 
     def delete(self, endpoint: str, identity: int) -> None:
@@ -213,6 +217,14 @@ class Store:
             name = f"Auto-created source for: {data['name']}"
             self._put("inventory_sources", {"name": name, "inventory": number, "source": "constructed"})
         return found
+
+
+def _with_defaults(endpoint: str, data: dict) -> dict:
+    """AWX completes what a webhook's configuration leaves out, and then shows the whole."""
+    known = data.get("notification_configuration")
+    if endpoint != "notification_templates" or not isinstance(known, dict):
+        return data
+    return {**data, "notification_configuration": {**WEBHOOK, **known}}
 
 
 __all__ = ("APPROVALS", "NODES", "WORKFLOWS", "Refused", "Store")

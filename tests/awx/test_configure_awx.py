@@ -48,11 +48,11 @@ def test_check_mode_tells_what_would_be_made(configured):
 
 def test_everything_is_there_once(configured):
     operator, _checked, _first = configured
-    kinds = ("assess", "gate", "order", "report", "retire", "revert", "stage")
+    kinds = ("assess", "gate", "help", "order", "report", "retire", "revert", "stage")
     assert names(operator, "job_templates") == [f"{NAME} {kind}" for kind in kinds]
     assert names(operator, "credentials") == [f"{NAME} gate", f"{NAME} gateways", f"{NAME} hub"]
     assert names(operator, "groups") == ["canary", "early"] and names(operator, "inventories") == [NAME, f"{NAME} waves"]
-    assert names(operator, "inventory_sources") == [f"Auto-created source for: {NAME} waves", "hub"]
+    assert names(operator, "inventory_sources") == [f"Auto-created source for: {NAME} waves", f"{NAME} hub"]
     assert names(operator, "schedules") == [f"{NAME} assess"]
     (workflow,) = operator.double.store.objects["workflow_job_templates"].values()
     assert workflow["allow_simultaneous"] is False
@@ -63,12 +63,13 @@ def test_the_workflow_is_the_campaigns(configured):
     operator, _checked, _first = configured
     kept = operator.double.store
     by_id = {one["id"]: one for one in kept.objects[NODES].values()}
-    expected = nodes_of(load(str(operator.folder / "campaign.yml")), NAME, "Plant", 259200)
+    expected = nodes_of(load(str(operator.folder / "campaign.yml")), f"{NAME} hub")
     assert names(operator, NODES, "identifier") == sorted(node["identifier"] for node in expected)
     for node in expected:
         (found,) = [one for one in by_id.values() if one["identifier"] == node["identifier"]]
         runs = kept.find("unified_job_templates", found["unified_job_template"])
-        assert runs["name"] == (node["name"] if node["kind"] == "approval" else f"{NAME} {node['template']}")
+        expected_name = {"approval": node["name"], "source": node["template"], "job": f"{NAME} {node['template']}"}
+        assert runs["name"] == expected_name[node["kind"]]
         assert (found.get("extra_data") or {}) == node["extra_data"]
         for way in ("success", "failure", "always"):
             ids = kept.associated.get((NODES, found["id"], f"{way}_nodes"), [])
@@ -108,14 +109,26 @@ def test_people_have_what_they_need_and_no_more(configured):
     team = {one["id"]: one["name"] for one in kept.objects["teams"].values()}
     rights = {
         (team[one], kept.roles[role][0], kept.roles[role][2])
-        for (role, _actors), granted in kept.granted.items()
+        for (role, actors), granted in kept.granted.items()
         for one in granted
+        if actors == "teams"
     }
     assert rights == {
         ("campaign operators", "job_templates", "execute"),
         ("campaign operators", "workflow_job_templates", "execute"),
         ("campaign approvers", "workflow_job_templates", "approval"),
     }
+    run = [
+        kept.roles[role][1] for (role, actors), granted in kept.granted.items() if granted and kept.roles[role][2] == "execute"
+    ]
+    of_templates = {kept.objects["job_templates"][one]["name"] for one in run if one in kept.objects["job_templates"]}
+    assert of_templates == {f"{NAME} {kind}" for kind in ("assess", "report", "revert")}
+    assert not any(one["ask_variables_on_launch"] for one in kept.objects["job_templates"].values())
+    (user,) = kept.objects["users"].values()
+    changes = [
+        kept.roles[role] for (role, actors), granted in kept.granted.items() if actors == "users" and user["id"] in granted
+    ]
+    assert [(kind, role) for kind, _identity, role in changes] == [("workflow_job_templates", "admin")]
 
 
 def test_no_secret_is_shown(configured):
@@ -149,3 +162,29 @@ def test_nodes_of_a_wave_that_is_gone_go_and_the_rest_stays(configured):
     gone = before - set(names(operator, NODES, "identifier"))
     assert gone == {name for name in before if name.endswith("-early")} | {"approve-stage-canary", "approve-retire-canary"}
     assert "changed=0 " in operator.run(waves=["canary"]).stdout
+
+
+def test_waves_in_another_order(configured):
+    """Three waves, then another order: AWX would refuse a circle on the way."""
+    operator, _checked, _first = configured
+    assert operator.run(waves=["canary", "early", "broad"]).returncode == 0
+    ended = operator.run(waves=["broad", "canary", "early"])
+    assert ended.returncode == 0, ended.stdout
+    kept = operator.double.store
+    by_id = {one["id"]: one["identifier"] for one in kept.objects[NODES].values()}
+    ways = {name: kept.associated.get((NODES, one, "success_nodes"), []) for one, name in by_id.items()}
+    assert [by_id[one] for one in ways["approve-stage-broad"]] == ["stage-canary"]
+    assert "changed=0 " in operator.run(waves=["broad", "canary", "early"]).stdout
+
+
+def test_a_gate_writes_into_the_approval_that_follows(configured):
+    """And into none that is not there, which the module would make."""
+    operator, _checked, _first = configured
+    assert operator.run(waves=["canary", "early"]).returncode == 0
+    for identifier, words in (("approve-stage-canary", ""), ("approve-stage-gone", "it was configured anew")):
+        ended = operator.gate(identifier, "stage wave early", "PASS: 8 total, 8 done")
+        assert (ended.returncode == 0) is not bool(words) and words in " ".join(ended.stdout.split()), ended.stdout
+    kept = operator.double.store
+    said = {one["name"]: one["description"] for one in kept.objects["workflow_approval_templates"].values()}
+    assert said["stage wave early"] == "PASS: 8 total, 8 done"
+    assert "approve-stage-gone" not in names(operator, NODES, "identifier")

@@ -21,6 +21,8 @@ from tests.awx.store import Refused
     [
         ("awx_campaign_slices=0", ["canary"], "it must be at least 1"),
         ("awx_campaign_slices=5", [{"group": "canary", "expect": 4}, "early"], "as the smallest wave expects gateways (4)"),
+        ("awx_campaign_approval_timeout=0", ["canary"], "must be from 1 to the campaign's evidence_max_age (86400)"),
+        ("awx_campaign_approval_timeout=86401", ["canary"], "for what is approved later is refused"),
         ('{"awx_campaign_wave_rules": {"carnary": "true"}}', ["canary"], "has carnary; the campaign's waves are canary"),
     ],
 )
@@ -38,7 +40,6 @@ OURS = str(config.ROOT / "playbooks" / "collections")
 @pytest.mark.parametrize(
     "args, environ, words",
     [
-        (["-e", "awx_campaign_organization=Other"], {}, "AWX has no organization Other; make it first"),
         ([], {"ANSIBLE_COLLECTIONS_PATH": OURS}, "'awx.awx.controller_api' was not found"),
         ([], {"CONTROLLER_OAUTH_TOKEN": "another"}, "Invalid"),
         ([], {"CONTROLLER_HOST": "http://127.0.0.1:9"}, "refused"),
@@ -91,7 +92,7 @@ def test_all_of_it_is_taken_away(tmp_path):
         assert ended.returncode == 0, ended.stdout
         left = {kind: [one["name"] for one in kept.values()] for kind, kept in double.store.objects.items() if kept}
         assert "changed=0 " in operator.run("-e", "awx_campaign_state=absent").stdout
-    assert set(left) <= {"organizations", "credential_types"}, left
+    assert set(left) <= {"organizations", "credential_types", "teams", "users"}, left
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def staged(launcher):
 
 def test_a_campaign_through_every_template(fleet, launcher, roots):
     """As the workflow leads: what each gate published reaches the next wave. Then back, and the report says so."""
-    used = {"assess", "stage", "gate", "retire", "report", "revert"}
+    used = {"assess", "stage", "gate", "retire", "report", "revert", "help"}
     assert used | ORDERED == set(templates())
     every = [*fleet.group("first"), *fleet.group("second")]
     ok(launcher, "assess")
@@ -55,6 +55,8 @@ def test_a_campaign_through_every_template(fleet, launcher, roots):
     assert gate(launcher, "second", "retire")["next"] == "nothing more: retire is through"
     told = ok(launcher, "report").artifacts["rootwave_report"]
     assert set(told) == {"waves", "next"}, told
+    stopped = launcher.job("help")
+    assert not stopped.ok and "every gateway keeps what it has" in stopped.output, stopped.output
     ok(launcher, "revert", undo="retire")
     assert all(openssl.trusts(fleet.lab, fleet.gateways[name], roots["lab-baltimore"].pem) for name in every)
 

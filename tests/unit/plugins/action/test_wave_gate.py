@@ -155,8 +155,10 @@ ONE = [{"wave": "canary", "hosts": ["gw-1"]}, {"wave": "broad", "hosts": ["gw-2"
 
 def run_of_one(registered, evidence, closing=False, **more):
     """What the gate of run_wave.yml answers before wave broad; canary is only looked at."""
-    campaign = {"digest": DIGEST, "name": "test", "path": "campaign.yml", "accept": [], "policy": {**POLICY, "soak": 0}}
+    policy = {**POLICY, "soak": more.pop("soak", 0)}
+    campaign = {"digest": DIGEST, "name": "test", "path": "campaign.yml", "accept": [], "absent": [], "policy": policy}
     campaign["waves"] = [{"group": "canary"}, {"group": "broad"}]
+    groups = more.pop("groups", {"canary": ["gw-1"], "broad": ["gw-2", "gw-3"]})
     waves = {**WAVES, "waves": [{**WAVES["waves"][0], "mode": "report"}, WAVES["waves"][1]]}
     waves = more.pop("waves", waves)
     args = {"campaign": campaign, "waves": waves, "phase": "stage", "closing": closing, "evidence": evidence, **more}
@@ -166,15 +168,17 @@ def run_of_one(registered, evidence, closing=False, **more):
         "ansible_play_hosts_all": waves["hosts"],
         "ansible_play_batch": batch,
         "hostvars": {name: {"wave_gate_report": registered.get(name)} for name in WAVES["hosts"]},
+        "groups": groups,
     }
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
     return wave_gate.ActionModule(task, connection, None, None, None, None).run(task_vars=known)
 
 
-def judged(registered):
-    """The evidence that judge_wave.yml publishes about canary."""
-    waves = {"hosts": ["gw-1"], "batches": ONE[:1], "waves": [{"name": "canary", "hosts": ["gw-1"], "mode": "report"}]}
-    return run_of_one(registered, {}, closing=True, judging=True, waves=waves)
+def judged(registered, which=0, **more):
+    """The evidence that judge_wave.yml publishes about canary, or broad."""
+    name, hosts = ONE[which]["wave"], ONE[which]["hosts"]
+    waves = {"hosts": hosts, "batches": [ONE[which]], "waves": [{"name": name, "hosts": hosts, "mode": "report"}]}
+    return run_of_one(registered, {}, closing=True, judging=True, waves=waves, **more)
 
 
 REPORT = {**done(held=300), "undo": None, "committed_at": 1_700_000_000}
@@ -186,6 +190,29 @@ def test_what_was_approved_opens_the_next_wave_and_only_as_long_as_it_is_so():
     assert run_of_one({"gw-1": REPORT}, evidence, evidence_required=True)["verdict"] == "pass"
     later = run_of_one({"gw-1": {**REPORT, "committed_at": 1_700_000_009}}, evidence)
     assert later["failed"] and "what gw-1 reports is not what was approved" in later["msg"]
+
+
+def test_nobody_is_asked_before_the_soak_is_over(clock, monkeypatch):
+    monkeypatch.setattr(clock, "time", lambda: 1_700_000_000.0, raising=False)
+    assert judged({"gw-1": {**REPORT, "seconds_since_commit": 100}}, soak=300)["verdict"] == "pass" and clock.now == 200
+    far = judged({"gw-1": {**REPORT, "seconds_since_commit": 100}}, soak=3600)
+    assert far["evidence"]["verdict"] == "inconclusive" and clock.now == 200
+
+
+@pytest.mark.parametrize(
+    "groups, words",
+    [
+        ({"broad": ["gw-2", "gw-3"]}, ""),
+        ({"broad": ["gw-2"]}, "wave broad has lost gw-3"),
+        ({"broad": ["gw-2", "gw-3", "gw-4"]}, "wave broad has got gw-4"),
+        ({}, "wave broad has lost gw-2, gw-3"),
+    ],
+)
+def test_behind_the_cutover_stages_last_wave_is_still_the_same(groups, words):
+    evidence = judged({"gw-2": REPORT, "gw-3": REPORT}, 1)["evidence"]
+    first = {"hosts": ["gw-1"], "batches": ONE[:1], "waves": [{"name": "canary", "hosts": ["gw-1"], "mode": "run"}]}
+    answer = run_of_one({}, evidence, phase="retire", waves=first, groups=groups, evidence_required=True)
+    assert bool(answer.get("failed")) is bool(words) and words in answer["msg"], answer
 
 
 @pytest.mark.parametrize("flag", ["evidence_required", "sliced"])

@@ -8,12 +8,20 @@ import json
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils import approval
-from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import DONE, SILENT, UNREACHABLE, Evidence
+from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import Asked, evidence_of
 from ansible_collections.rootwave.iot.plugins.plugin_utils.gate import Verdict
 
 WANTED = approval.Wanted("d" * 64, "stage", "canary")
-REPORT = {"phase": "stage", "undo": None, "outcome": "done", "committed_at": 1_700_000_000, "plan": [{"action": "add"}]}
-HOSTS = approval.digests([Evidence("gw-1", DONE), Evidence("gw-2", DONE)], {"gw-1": REPORT, "gw-2": REPORT})
+REPORT = {
+    "campaign": {"digest": "d" * 64},
+    "phase": "stage",
+    "undo": None,
+    "outcome": "done",
+    "committed_at": 1_700_000_000,
+    "plan": [{"action": "add"}],
+}
+ASKED = Asked("d" * 64, "stage")
+HOSTS = approval.digests([evidence_of(name, REPORT, ASKED) for name in ("gw-1", "gw-2")])
 NOW, MAX_AGE = 1_700_001_000.0, 3600
 
 
@@ -87,16 +95,22 @@ def test_a_slice_checks_what_it_sees():
     assert approval.changed_since(evidence(), {}, sliced=True) == []
 
 
+def test_behind_the_cutover_the_wave_has_the_same_gateways():
+    assert approval.others_since(evidence(), ["gw-2", "gw-1"]) == []
+    assert "has lost gw-2" in approval.others_since(evidence(), ["gw-1"])[0]
+    assert "has got gw-3" in approval.others_since(evidence(), ["gw-1", "gw-2", "gw-3"])[0]
+
+
 @pytest.mark.parametrize(
-    "word, report, same",
+    "changes, same",
     [
-        (DONE, {**REPORT, "plan": [], "finished_at": 5, "seconds_since_commit": 9}, True),
-        (DONE, {**REPORT, "committed_at": 1_700_000_001}, False),
-        (DONE, {**REPORT, "phase": "retire"}, False),
-        (SILENT, REPORT, False),
-        (UNREACHABLE, REPORT, False),
+        ({"plan": [], "finished_at": 5, "seconds_since_commit": 9}, True),
+        ({"committed_at": 1_700_000_001}, False),
+        ({"phase": "retire"}, False),
+        ({"silent": True}, False),
+        ({"unreachable": True}, False),
     ],
 )
-def test_a_report_is_the_same_until_something_was_done(word, report, same):
-    (seen,) = approval.digests([Evidence("gw-1", word)], {"gw-1": report}).values()
+def test_a_report_is_the_same_until_something_was_done(changes, same):
+    (seen,) = approval.digests([evidence_of("gw-1", {**REPORT, **changes}, ASKED)]).values()
     assert (seen == HOSTS["gw-1"]) is same

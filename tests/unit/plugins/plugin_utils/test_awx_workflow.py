@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.plugin_utils.awx_workflow import nodes_of
+from ansible_collections.rootwave.iot.plugins.plugin_utils.awx_workflow import approvals_of, nodes_of, stale
 
 WAYS = ("success", "failure", "always")
 OLD = [{"name": "Baltimore CyberTrust Root"}]
@@ -20,7 +20,7 @@ def graph(found):
 
 
 def made(*waves, **more):
-    return nodes_of(campaign(*waves, **more), "campaign azure-2026", "Plant", 3600)
+    return nodes_of(campaign(*waves, **more))
 
 
 def paths(found, start="assess"):
@@ -38,10 +38,58 @@ def test_all_ways_end_in_a_report_and_every_node_is_on_one(waves, absent):
     found = made(*waves, absent=absent)
     ways = paths(found)
     assert {name for way in ways for name in way} == set(graph(found)) and len(graph(found)) == len(found)
-    assert {graph(found)[way[-1]]["template"] for way in ways} == {"report"}
+    assert {graph(found)[way[-1]]["template"] for way in ways} == {"report", "help"}
     for node in found:
-        if node["template"] != "report":
+        if node["template"] not in ("report", "help"):
             assert node["always"] or (node["success"] and node["failure"]), node
+    assert [node["identifier"] for node in found if node["template"] == "report"] == ["end"]
+
+
+def test_all_that_stops_ends_in_help(waves=("canary", "early")):
+    """AWX calls a workflow successful while its last jobs are, so the one that tells that it stopped has to fail."""
+    found = graph(made(*waves))
+    assert {found[way]["template"] for node in found.values() for way in node["failure"]} == {"help"}
+
+
+def test_the_hubs_inventory_is_read_first():
+    found = graph(nodes_of(campaign("canary"), "plant hub"))
+    first = found["inventory"]
+    assert (first["kind"], first["template"], first["success"], first["failure"]) == (
+        "source",
+        "plant hub",
+        ["assess"],
+        ["help-inventory"],
+    )
+    assert not any("inventory" in node[way] for node in found.values() for way in WAYS)
+    assert "inventory" not in graph(made("canary"))
+
+
+def test_old_addresses_go_in_retire_too():
+    waves = [{"group": "canary"}]
+    found = nodes_of({"waves": waves, "absent": [], "allowlist": {"old": [{"prefix": "20.0.0.0/24"}]}})
+    assert "retire-canary" in graph(found)
+
+
+def listed(found):
+    """As AWX's API lists nodes: ways by id."""
+    ids = {node["identifier"]: number for number, node in enumerate(found)}
+    ways = [{f"{way}_nodes": [ids[one] for one in node[way]] for way in WAYS} for node in found]
+    return [
+        {"id": ids[node["identifier"]], "identifier": node["identifier"], **more} for node, more in zip(found, ways, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("before, after", [("abc", "bac"), ("abc", "cba"), ("ab", "abc"), ("abc", "ac"), ("abc", "abc")])
+def test_waves_in_another_order_leave_no_way_that_closes_a_circle(before, after):
+    """What stays after the stale nodes are gone has no way but wanted ones, in whatever order the others come."""
+    there, wanted = listed(made(*before)), made(*after)
+    gone = stale(there, wanted)
+    assert bool(gone) is (before != after)
+    kept = [node for node in there if node["identifier"] not in gone]
+    names = {node["id"]: node["identifier"] for node in there}
+    for node in kept:
+        for way in WAYS:
+            assert {names[one] for one in node[f"{way}_nodes"]} <= set(graph(wanted)[node["identifier"]][way]) | set(gone)
 
 
 @pytest.mark.parametrize("waves", SAMPLES)
@@ -56,21 +104,13 @@ def test_no_wave_but_the_first_starts_without_the_approval_of_the_one_before(wav
 
 def test_each_gate_knows_the_approval_that_it_writes_to():
     found = graph(made("canary", "early"))
-    assert found["gate-stage-canary"]["extra_data"] == {
-        "rootwave_wave": "canary",
-        "rootwave_phase": "stage",
-        "rootwave_approval": {
-            "workflow": "campaign azure-2026",
-            "organization": "Plant",
-            "timeout": 3600,
-            "identifier": "approve-stage-canary",
-            "name": "stage wave early",
-        },
-    }
+    known = approvals_of(made("canary", "early"))
+    assert known["stage-canary"] == {"identifier": "approve-stage-canary", "name": "stage wave early"}
+    assert sorted(known) == ["retire-canary", "stage-canary", "stage-early"]
+    assert found["gate-stage-canary"]["extra_data"] == {"rootwave_wave": "canary", "rootwave_phase": "stage"}
     assert found["gate-stage-early"]["success"] == ["approve-cutover"] and found["approve-cutover"]["success"] == [
         "retire-canary"
     ]
-    assert "rootwave_approval" not in found["gate-retire-early"]["extra_data"]
 
 
 def test_waves_through_twins_are_ordered_in_both_phases():

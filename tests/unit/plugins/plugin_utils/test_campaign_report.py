@@ -70,3 +70,9 @@ def test_where_no_root_goes_it_ends_with_stage():
 def test_a_wave_through_twins_is_told_by_its_gate():
     waves = [WAVES[0], {**WAVES[1], "via": "twin"}]
     assert "judge_wave" in report(said(), None, None, waves=waves)["lines"][1]
+
+
+def test_in_awx_the_workflow_is_launched_again():
+    reports = dict.fromkeys(["gw-1", "gw-2", "gw-3"], {"outcome": "none"})
+    told = campaign_report(CAMPAIGN, WAVES, reports, "plant")["next"]
+    assert told == "run phase stage on wave canary: launch the workflow plant again, what is done is skipped"
