@@ -164,12 +164,16 @@ class Double:
         if found.get("unified_job_template"):
             kind = self.store.search("unified_job_templates", {"id": str(found["unified_job_template"])})
             related["unified_job_template"] = kind[0]["url"]
+        ways = {
+            f"{way}_nodes": self.store.associated.get((NODES, found["id"], f"{way}_nodes"), [])
+            for way in ("success", "failure", "always")
+        }
         roles = {
             f"{role}_role": {"id": number}
             for number, (kind, identity, role) in self.store.roles.items()
             if (kind, identity) == (endpoint, found["id"])
         }
-        return {**found, "related": related, "summary_fields": {"object_roles": roles}}
+        return {**found, **(ways if endpoint == NODES else {}), "related": related, "summary_fields": {"object_roles": roles}}
 
 
 def _page(found: list[dict]) -> dict:
