@@ -7,6 +7,8 @@ That no next wave starts is test_waves' affair; the twin of all stage tests is t
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from lab import config, hub_client, network, tools
