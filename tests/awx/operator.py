@@ -61,10 +61,10 @@ class Operator:
         env["ANSIBLE_COLLECTIONS_PATH"] = f"{config.ROOT / 'playbooks' / 'collections'}:{collection.ROOT}"
         return env
 
-    def run(self, *args: str, waves=("canary", "early"), secrets=SECRETS, **environ: str) -> subprocess.CompletedProcess:
+    def run(self, *args: str, waves=("canary", "early"), secrets=None, **environ: str) -> subprocess.CompletedProcess:
         """``environ`` is what else the shell has."""
         self.double.writes.clear()
-        env = {**self.environ(secrets), **environ}
+        env = {**self.environ(SECRETS if secrets is None else secrets), **environ}
         argv = [PLAYBOOK, *COMMAND[1:], "-e", f"rootwave_campaign={campaign(self.folder, list(waves))}", *args]
         return subprocess.run(argv, cwd=config.ROOT, env=env, capture_output=True, text=True, check=False)
 

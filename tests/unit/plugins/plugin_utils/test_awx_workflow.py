@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils.awx_workflow import approvals_of, nodes_of, stale
 
 WAYS = ("success", "failure", "always")
-OLD = [{"name": "Baltimore CyberTrust Root"}]
+OLD = ({"name": "Baltimore CyberTrust Root"},)
 
 
 def campaign(*waves, absent=OLD):

@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign_report import campaign_report
 
 DIGEST = "d" * 64
-WAVES = [{"name": "canary", "hosts": ["gw-1"], "via": "ssh"}, {"name": "broad", "hosts": ["gw-2", "gw-3"], "via": "ssh"}]
+WAVES = ({"name": "canary", "hosts": ["gw-1"], "via": "ssh"}, {"name": "broad", "hosts": ["gw-2", "gw-3"], "via": "ssh"})
 CAMPAIGN = {
     "digest": DIGEST,
     "path": "/c.yml",
