@@ -30,10 +30,13 @@ def templates() -> dict[str, dict]:
     return _table()["awx_campaign_templates"]
 
 
-def launch(template: str, campaign: str, waves: list[str], answers: dict, slices: int = 1) -> Launch:
-    """A template's launch with a survey's answers, by question; ``waves`` are the campaign's. Raises LaunchRefused."""
+def launch(template: str, campaign: str, waves: list[str], answers: dict, slices: int = 1, workflow: str = "lab") -> Launch:
+    """A template's launch with a survey's answers, by question; ``waves`` are the campaign's. Raises LaunchRefused.
+
+    A gate gets the approvals that it writes into, too: tests/awx has those, for there is no AWX on a lab.
+    """
     known, given = templates()[template], dict(answers)
-    extra = {"rootwave_campaign": campaign, **known["extra_vars"]}
+    extra = {"rootwave_campaign": campaign, "rootwave_workflow": workflow, **known["extra_vars"]}
     if known.get("sliced") and slices > 1:
         extra["rootwave_sliced"] = True
     for name in known["asks"]:

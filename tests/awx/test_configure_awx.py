@@ -16,6 +16,7 @@ from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import load
 from tests.awx.double import Double
 from tests.awx.operator import COMMAND, COMMANDS, NAME, PLAYBOOK, SECRETS, Operator, store
 from tests.awx.store import NODES
+from tests.awx_table import launch, templates
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,24 @@ def test_the_workflow_is_the_campaigns(configured):
         for way in ("success", "failure", "always"):
             ids = kept.associated.get((NODES, found["id"], f"{way}_nodes"), [])
             assert sorted(by_id[one]["identifier"] for one in ids) == sorted(node[way]), (node["identifier"], way)
+
+
+def test_launches_of_the_tests_give_what_templates_have(configured):
+    """tests/awx_table.py and AWX: the same playbook and variables but the survey's, and the gate's approvals."""
+    operator, _checked, _first = configured
+    made = {one["name"].removeprefix(f"{NAME} "): one for one in operator.double.store.objects["job_templates"].values()}
+    answers = {"wave": "canary", "phase": "stage", "undo": "stage"}
+    path = "/runner/project/campaigns/baltimore-to-digicert-g2.yml"
+    for name, known in templates().items():
+        asked = {question: answers[question] for question in known["asks"]}
+        playbook, extra = launch(name, path, ["canary"], asked, workflow=NAME)
+        surveyed = {f"rootwave_{question}" for question in asked}
+        gates = {"rootwave_approvals", "rootwave_organization", "rootwave_approval_timeout"} if name == "gate" else set()
+        given = json.loads(made[name]["extra_vars"])
+        assert gates <= set(given) and made[name]["playbook"] == playbook
+        assert {key: value for key, value in given.items() if key not in gates} == {
+            key: value for key, value in extra.items() if key not in surveyed
+        }
 
 
 def test_surveys_know_the_campaigns_waves(configured):

@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.pace import slowness
 from tests.unit.plugins.module_utils.gateway import people
 from tests.unit.plugins.module_utils.gateway.people import ALICE, BOB, THREE, keys_document, order_of, pae, payload_of
 
@@ -31,7 +30,7 @@ KEYS = key_files.from_bytes(json.dumps(keys_document(*THREE)).encode())
 PAYLOAD = payload_of(desired=people.desired(absent=[]))
 SIGNED = people.signed(PAYLOAD, ALICE, BOB)
 ORDER = order_of(SIGNED)
-INPUTS_LEAST, SECONDS_MOST = 100_000, 90  # seconds of processor time, of a machine as fast as usual
+INPUTS_LEAST, SECONDS_MOST = 100_000, 90  # seconds of processor time
 seen = [0]
 MUCH = settings(
     max_examples=400, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck), print_blob=False
@@ -172,10 +171,10 @@ FUZZERS = (
 
 
 def test_a_hundred_thousand_bad_inputs():
-    slow, began = slowness(), time.process_time()
+    began = time.process_time()
     for fuzz in FUZZERS:
         fuzz()
-    spent = (time.process_time() - began) / max(slow, slowness())
+    spent = time.process_time() - began
     print(f"{seen[0]} inputs in {spent:.1f} s")
     assert seen[0] >= INPUTS_LEAST and spent <= SECONDS_MOST
 

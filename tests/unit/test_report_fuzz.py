@@ -21,9 +21,7 @@ from ansible_collections.rootwave.iot.plugins.plugin_utils.twin_evidence import 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.pace import slowness
-
-INPUTS_LEAST, SECONDS_MOST = 100_000, 90  # seconds of processor time, of a machine as fast as usual
+INPUTS_LEAST, SECONDS_MOST = 100_000, 90  # seconds of processor time
 DATA = b"an envelope, as far as a twin is concerned"
 ID = order_of(DATA)["id"]
 NOW, FLOOR = 1_764_000_000.0, 1_764_000_000.0 - 600
@@ -142,10 +140,10 @@ FUZZERS = (reports_with_lies, reports_that_lack_something, reports_of_anything, 
 
 
 def test_a_hundred_thousand_reports():
-    slow, began = slowness(), time.process_time()
+    began = time.process_time()
     for fuzz in FUZZERS:
         fuzz()
-    spent = (time.process_time() - began) / max(slow, slowness())
+    spent = time.process_time() - began
     print(f"{seen[0]} inputs, {done[0]} of them done, in {spent:.1f} s")
     assert seen[0] >= INPUTS_LEAST and spent <= SECONDS_MOST and 0 < done[0] < seen[0]
 

@@ -87,11 +87,19 @@ def subject_text(name):
 
 
 def subject_of(der):
-    """The subject of a CA certificate; an empty text for another one."""
+    """The subject of a CA certificate; an empty text for another one. Raises BadInput for bytes that are no certificate."""
+    known = _read(der)
+    return subject_text(known["subject"]) if known else ""
+
+
+def _read(der):
+    """What the ssl module says of a CA certificate, or None for another one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=der)
-    known = context.get_ca_certs()
-    return subject_text(known[0]["subject"]) if known else ""
+    try:
+        context.load_verify_locations(cadata=der)
+    except (ssl.SSLError, ValueError) as exc:
+        raise BadInput("not a certificate: {0}".format(exc)) from exc
+    return next(iter(context.get_ca_certs()), None)
 
 
 def facts(der):
@@ -99,19 +107,14 @@ def facts(der):
 
     Raises BadInput for bytes that are no certificate.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=der)
-    except (ssl.SSLError, ValueError) as exc:
-        raise BadInput("not a certificate: {0}".format(exc)) from exc
-    known = context.get_ca_certs()
-    if not known:
+    known = _read(der)
+    if known is None:
         return None
     try:
-        dates = [int(ssl.cert_time_to_seconds(str(known[0][name]))) for name in ("notBefore", "notAfter")]
+        dates = [int(ssl.cert_time_to_seconds(str(known[name]))) for name in ("notBefore", "notAfter")]
     except ValueError as exc:  # OpenSSL reads a month 99
         raise BadInput("not a certificate: {0}".format(exc)) from exc
-    return Facts(subject_text(known[0]["subject"]), subject_text(known[0]["issuer"]), *dates)
+    return Facts(subject_text(known["subject"]), subject_text(known["issuer"]), *dates)
 
 
 def roots(texts):

@@ -17,11 +17,13 @@ import re
 
 from .. import edits
 from ..errors import BadInput
+from .copies import copies_of
 
 MADE = ".rootwave-bundle"  # hidden and without a suffix, so that openssl-rehash(1) does not look at it
 
 
 def edits_of(store, change, observed):
+    """See SystemStore."""
     sha = change.anchor.sha256
     if change.action != "remove":
         return [edits.writing(store.own_file(change.anchor), change.anchor.pem.encode("ascii"))] + _own_link(store, change.anchor)
@@ -35,20 +37,14 @@ def edits_of(store, change, observed):
                 )
             was = entry if entries is observed.selected else None
             steps.append(edits.Edit("line", store.layout.conf, was, "!" + entry))
-    for path in sorted(observed.sources):
-        if sha not in observed.sources[path]:
-            continue
-        if len(set(observed.sources[path])) > 1:
-            raise BadInput(
-                "{0} holds other certificates beside {1}; split it into one file each, run "
-                "update-ca-certificates and start again".format(path, change.anchor.name)
-            )
+    for path in copies_of(change.anchor, observed, store.layout.tool[0]):
         steps.append(edits.removal_of(path))
         steps += _orphan(store, path)
     return steps
 
 
 def refresh_of(store, changes, observed, future):
+    """See SystemStore."""
     added, removed = _hook_lines(store, changes, observed)
     return edits.Refresh(
         argv=store.layout.tool + ("--certbundle", MADE, "--hooksdir", os.path.join(store.state_dir, "no-hooks")),

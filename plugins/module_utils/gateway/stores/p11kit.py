@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 
 from .. import edits
-from ..errors import BadInput
 from .system import Observed, Reader, SystemStore
 
 
@@ -31,16 +30,9 @@ class P11KitStore(SystemStore):
             return [edits.writing(self.own_file(change.anchor), change.anchor.pem.encode("ascii"))]
         path = os.path.join(self.layout.blocklist, "rootwave-{0}.pem".format(change.anchor.name))
         steps = [edits.writing(path, change.anchor.pem.encode("ascii"))]
-        for source in sorted(observed.sources):
-            if change.anchor.sha256 not in observed.sources[source]:
-                continue
-            if len(set(observed.sources[source])) > 1:
-                raise BadInput(
-                    "{0} holds other certificates beside {1}; split it into one file each, run update-ca-trust and "
-                    "start again".format(source, change.anchor.name)
-                )
-            steps.append(edits.removal_of(source))
-        return steps
+        from .copies import copies_of
+
+        return steps + [edits.removal_of(path) for path in copies_of(change.anchor, observed, self.layout.tool[0])]
 
     def refresh_of(self, changes, observed, future):
         return edits.Refresh(

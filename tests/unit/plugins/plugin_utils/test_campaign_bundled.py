@@ -40,8 +40,8 @@ def test_without_network_it_names_url_digest_and_place(cache):
     assert all(part in message for part in (URL, SHA256, f"put it, PEM or DER, at {cache}/{SHA256}.pem"))
 
 
-# No package ships this root, so it is not committed; the twin below needs none
-@pytest.mark.skipif(not FETCHED.exists(), reason=f"no {FETCHED.name} beside the project")  # CI has it
+# No package ships this root, so it is not committed, and a plain clone lacks it; CI has it, and the twin below needs none
+@pytest.mark.skipif(not FETCHED.exists(), reason=f"missing beside the project: {FETCHED.name}, which may not be committed")
 def test_with_the_file_where_the_message_says_it_loads(cache):
     cache.mkdir()
     (cache / f"{SHA256}.pem").write_bytes(FETCHED.read_bytes())

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Live sessions as the kernel prints them (little-endian words), of every network namespace."""
+"""Live sessions as the kernel prints them, of every network namespace."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import sessions
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.sessions import Session
 
-# /proc/net/tcp is in the machine's own byte order; the rows here are those of CI and the images
-pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="no rows of a big-endian kernel's /proc/net/tcp are known")
-
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 ROW = "   0: {3}:C350 {0}:{1} {2} 00000000:00000000 00:00000000 00000000     0        0 1 1\n"
-LOCAL = {"tcp": "0100007F", "tcp6": "00000000000000000000000001000000"}
-V4 = "040200C0"  # 192.0.2.4
-V6 = "B80D0120000000000000000001000000"  # 2001:db8::1
-MAPPED = "0000000000000000FFFF0000040200C0"  # ::ffff:192.0.2.4
+
+
+def words(text):
+    """An address as a little-endian kernel prints it, as this machine's would: 32-bit words in its own byte order."""
+    raw = bytes.fromhex(text)
+    here = raw if sys.byteorder == "little" else b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+    return here.hex().upper()
+
+
+LOCAL = {"tcp": words("0100007F"), "tcp6": words("00000000000000000000000001000000")}
+V4 = words("040200C0")  # 192.0.2.4
+V6 = words("B80D0120000000000000000001000000")  # 2001:db8::1
+MAPPED = words("0000000000000000FFFF0000040200C0")  # ::ffff:192.0.2.4
 MQTT, HTTPS, SSH = "22B3", "01BB", "0016"
 ESTABLISHED, TIME_WAIT = "01", "06"
 
