@@ -38,7 +38,7 @@ sanity: $(READY)
 	$(BIN)/python -m tests.run_sanity
 
 unit: $(READY)
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
 
 awx: $(READY)
 	$(BIN)/python -m pytest tests/awx --numprocesses 2 --dist loadfile

@@ -92,8 +92,13 @@ def named(package: str) -> str:
     return named(THROUGH[package]) if package in THROUGH else package
 
 
-def imports(path: Path) -> Iterator[str]:
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
     """Absolute imports of a file by full name, also those inside functions and by importlib; not Python's or Ansible's own."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         names: list[str] = []
         if isinstance(node, ast.Import):

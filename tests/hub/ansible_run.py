@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from lab.config import ROOT
 
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+CALLBACKS = {"ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"), "ANSIBLE_CALLBACKS_ENABLED": "kept"}
 
 
 @dataclass
@@ -27,8 +28,10 @@ def module(hub, name: str, arguments: dict, *flags: str) -> Ran:
     """One module of the collection on localhost; ``result`` is what it returned, failed or not, diff and warnings included."""
     with TemporaryDirectory(prefix="rw-hub-") as folder:
         kept, play = Path(folder, "result.json"), Path(folder, "play.json")
-        play.write_text(json.dumps([_play(name, arguments, kept)]))
-        done = run([PLAYBOOK, play, *flags], hub.environment)
+        play.write_text(
+            json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [{f"rootwave.iot.{name}": arguments}]}])
+        )
+        done = run([PLAYBOOK, play, *flags], {**hub.environment, **CALLBACKS, "ROOTWAVE_KEPT": str(kept)})
         return Ran(done.returncode, json.loads(kept.read_text()) if kept.exists() else {}, done.stdout + done.stderr)
 
 
@@ -42,18 +45,3 @@ def run(argv: list, environment: dict) -> subprocess.CompletedProcess:
     return subprocess.run(
         list(map(str, argv)), check=False, capture_output=True, text=True, env={**environment, **settings}, timeout=300
     )
-
-
-def _play(name: str, arguments: dict, kept: Path) -> dict:
-    """What the block returns is written by the controller, since no callback prints all of it for machines."""
-    keep = {"content": "{{ it | to_json }}", "dest": str(kept), "mode": "0600"}
-    return {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "tasks": [
-            {
-                "block": [{f"rootwave.iot.{name}": arguments, "register": "it"}],
-                "always": [{"ansible.builtin.copy": keep, "check_mode": False, "diff": False, "no_log": True}],
-            }
-        ],
-    }

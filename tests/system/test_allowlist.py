@@ -78,9 +78,15 @@ def test_retire_takes_out_what_only_the_old_ones_needed(site, name):
     assert taken["prefixes"] == [old + "/32"] and taken["packets"][0] > 0, taken
     site.ask(name, commit=report["pending"])
     assert (site.reaches(name, new), site.reaches(name, old)) == (True, False)
+    again = site.phase(name, "stage", CHAIN)  # a campaign that is launched again
+    assert (again["outcome"], again["plan"]) == ("done", []), again
+    assert [one["id"] for one in again["findings"] if one["id"].startswith("allowlist-retired")], again["findings"]
+    assert again["committed_at"] == site.report(name)["committed_at"]
     undone = site.phase(name, "revert", CHAIN, undo="retire")
     assert undone["outcome"] == "pending", undone
     assert site.reaches(name, old)
+    site.ask(name, commit=undone["pending"])
+    assert site.phase(name, "stage", CHAIN)["plan"] == [] and site.reaches(name, old)
 
 
 @pytest.mark.parametrize("name", EACH)

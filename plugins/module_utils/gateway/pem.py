@@ -97,9 +97,9 @@ def _read(der):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cadata=der)
+        return next(iter(context.get_ca_certs()), None)  # it decodes what OpenSSL loaded unread, and may fail there
     except (ssl.SSLError, ValueError) as exc:
         raise BadInput("not a certificate: {0}".format(exc)) from exc
-    return next(iter(context.get_ca_certs()), None)
 
 
 def facts(der):
@@ -124,8 +124,18 @@ def roots(texts):
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ders = [_load_one(context, split(text.encode("utf-8")), where) for where, text in texts]
-    known = dict(zip(context.get_ca_certs(binary_form=True), context.get_ca_certs()))
+    try:
+        known = dict(zip(context.get_ca_certs(binary_form=True), context.get_ca_certs()))
+    except (ssl.SSLError, ValueError):  # one of them cannot be decoded; alone, each says whether it is the one
+        known = {der: _read_named(der, where) for der, (where, _text) in zip(ders, texts)}
     return [(der, _subject_of_root(known.get(der), where)) for der, (where, _text) in zip(ders, texts)]
+
+
+def _read_named(der, where):
+    try:
+        return _read(der)
+    except BadInput as exc:
+        raise BadInput("{0}: {1}".format(where, exc)) from exc
 
 
 def _subject_of_root(known, where):

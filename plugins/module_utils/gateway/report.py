@@ -71,10 +71,18 @@ def publish_fact(state_dir, fact):
 
 
 def carry_commit(report, last, now):
-    """When the desired state has held since an earlier run, it was committed then, not ``now`` (None: unknown)."""
-    same = last and all(last.get(key) == report[key] for key in ("campaign", "phase", "undo"))
+    """When the desired state has held since an earlier run, it was committed then, not ``now`` (None: unknown).
+
+    Stage and retire of one campaign that find nothing to do leave what the other one left: a campaign that is launched again
+    after its cutover soaks nothing twice.
+    """
+    same = last and last.get("campaign") == report["campaign"] and _what(last) == _what(report)
     report["committed_at"] = last["committed_at"] if same and last.get("committed_at") else now and int(now)
     count_since_commit(report, now or 0)
+
+
+def _what(report):
+    return ("stage or retire" if report.get("phase") in ("stage", "retire") else report.get("phase"), report.get("undo"))
 
 
 def count_since_commit(report, now):

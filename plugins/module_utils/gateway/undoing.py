@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: Rootwave contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What phase revert would do on one gateway: the inverse of a change that was committed."""
+"""What phase revert would do on one gateway: the inverse of a change that was committed. And which change stands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from .model import Blocker, Change, Plan
 from .work import Work
 
 ANCHORS = ("adds", "removes", "holds")  # the keys of a change that name anchors
+
+
+def stands(state_dir, desired, phase):
+    """The id of the change of an allowlist that this campaign's phase made, where no later one changed it; or an empty text."""
+    ended = [change for change in journal.history(state_dir) if change.state == "committed"]
+    mine = [change for change in ended if change.document["campaign"] == desired.campaign and _of_places(change)]
+    about = mine and (mine[-1].document["digest"], mine[-1].document["phase"])
+    return mine[-1].id if about == (desired.digest, phase) else ""
 
 
 def work_for(host, desired, observed):
@@ -81,4 +89,4 @@ def _later(change, phase):
     )
 
 
-__all__ = ("work_for",)
+__all__ = ("stands", "work_for")

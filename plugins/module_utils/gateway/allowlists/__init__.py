@@ -145,6 +145,8 @@ class Firewall:
         own = sorted(one.interval for elements in now.elements.values() for one in elements if one.ours)
         if self.desired.phase == "stage":
             plan = wanted.stage(new, old, own, now.others(), admitted)
+            if plan.add and old and self._retired(place):
+                plan = wanted.stage(new, [], own, now.others(), admitted)
         else:
             plan = wanted.retire(new, old, own, now.others(), admitted, partly)
         blockers = [_overlap(place, *met) for met in plan.overlaps[:1]] + _unstaged(place, plan.missing)
@@ -157,6 +159,16 @@ class Firewall:
         if place.rules and place.way != "named_set" and not value["prefixes"]:
             value["ports"] = []  # without a rule there is nothing that has ports
         return Move(place, now, value, plan), blockers
+
+    def _retired(self, place):
+        """Whether this campaign has taken its old addresses out already: launched again, its stage does not bring them back."""
+        from .. import undoing
+
+        identity = undoing.stands(self.host.state_dir, self.desired, "retire")
+        if identity:
+            detail = "change {0} of this campaign took the old addresses out, so they stay out; to have them back revert retire"
+            self.findings.append(Finding("allowlist-retired:" + place.label, "info", detail.format(identity)))
+        return bool(identity)
 
     def judge(self, work, proofs, lock):
         """(Blockers, Findings) of what the probes and the traffic say; what this pass saw is kept unless ``lock`` is None."""

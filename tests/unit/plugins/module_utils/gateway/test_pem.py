@@ -40,6 +40,16 @@ def test_a_date_that_is_none():
         pem.roots([("anchor x", pem.encode(odd))])
 
 
+def test_a_name_of_a_type_that_is_none():
+    """OpenSSL takes the certificate, and the ssl module fails where it decodes the name of it."""
+    odd = pem.split(G2.encode())[0].replace(b"\x13\x17DigiCert", b"\x0f\x17DigiCert")  # PrintableString to a reserved tag
+    for read in (pem.facts, pem.subject_of):
+        with pytest.raises(BadInput, match="not a certificate"):
+            read(odd)
+    with pytest.raises(BadInput, match="anchor x: not a certificate"):
+        pem.roots([("anchor y", G2), ("anchor x", pem.encode(odd))])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, journal, reconcile
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway import commit, files, journal, reconcile, report
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import (
     BadInput,
     Busy,
@@ -51,6 +51,19 @@ def test_the_second_run_changes_nothing_and_runs_no_tool(gateway, monkeypatch):
     assert (report["outcome"], report["changed"], report["plan"]) == ("done", False, [])
     assert report["seconds_since_commit"] is not None
     assert gateway.snapshot() == before
+
+
+def test_a_campaign_launched_again_after_its_cutover_soaks_nothing_twice(gateway):
+    """What neither stage nor retire changes has held since the last change; after a revert it has not."""
+    migrate(gateway)
+    retired = run(gateway, "retire")
+    ago = int(time.time()) - 600
+    files.write_json(report.path_in(gateway.state_dir), dict(retired, committed_at=ago))
+    for phase in ("stage", "retire", "stage"):
+        found = run(gateway, phase)
+        assert (found["plan"], found["committed_at"]) == ([], ago)
+    assert run(gateway, "revert", undo="retire")["changed"]
+    assert run(gateway, "stage")["committed_at"] > ago
 
 
 def test_check_mode_shows_the_same_plan_and_writes_nothing(gateway):

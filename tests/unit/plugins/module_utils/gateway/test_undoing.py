@@ -72,3 +72,23 @@ def test_an_anchor_that_the_campaign_no_longer_names(history):
     host = history({"holds": ["bb" * 32]})
     with pytest.raises(BadInput, match="no longer names"):
         undo(host, "anchors")
+
+
+RETIRED = {**PLACES, "phase": "retire", "digest": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "stands"),
+    [
+        ([PLACES, RETIRED], "000002-x"),
+        ([PLACES, RETIRED, {**ROOTS, "phase": "retire", "digest": "mine"}], "000002-x"),
+        ([PLACES, {**RETIRED, "digest": "of another state of the file"}], ""),
+        ([PLACES, {**RETIRED, "campaign": "another"}], ""),
+        ([PLACES, {**ROOTS, "phase": "retire", "digest": "mine"}], ""),
+        ([PLACES, RETIRED, {**PLACES, "phase": "revert", "undoes": "000002-x", "digest": "mine"}], ""),
+        ([], ""),
+    ],
+)
+def test_a_retire_of_addresses_stands_until_something_of_its_campaign_follows(history, changes, stands):
+    host = history(*changes)
+    assert undoing.stands(host.state_dir, Desired("c", "mine", "stage", allowlist=object()), "retire") == stands
