@@ -53,8 +53,8 @@ sandbox: $(READY)
 	$(AS_ROOT) $(BIN)/python -m pytest tests/sandbox
 
 sweep: $(READY)
-	$(AS_ROOT) env ROOTWAVE_RULESETS=1000 ROOTWAVE_IPTABLES_RULESETS=1000 ROOTWAVE_UFW_RULESETS=200 $(BIN)/python -m pytest \
-	  tests/system/test_rulesets.py tests/system/test_iptables_rules.py tests/system/test_ufw_rules.py
+	$(AS_ROOT) env ROOTWAVE_RULESETS=1000 ROOTWAVE_IPTABLES_RULESETS=1000 ROOTWAVE_UFW_RULESETS=200 ROOTWAVE_FIREWALLD_RULESETS=100 $(BIN)/python -m pytest \
+	  tests/system/test_rulesets.py tests/system/test_iptables_rules.py tests/system/test_ufw_rules.py tests/system/test_firewalld_rules.py
 	$(AS_ROOT) env ROOTWAVE_EVERYWHERE=1 $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile -k allowlist
 
 molecule: $(READY)

@@ -121,9 +121,10 @@ class ActionModule(ActionBase):
         """What people are asked to approve, the soak over: never a failure, for a refusal is published too."""
         verdict, seen = self._look(args, wave, task_vars, self._soak)
         wanted = approval.Wanted(args["campaign"]["digest"], args["phase"], wave["name"])
-        results, campaign = self._results(wave, task_vars), args["campaign"]
         following = approved_wave.following(args, wave["name"])
         evidence = approval.made(wanted, verdict, approval.digests(seen), time.time(), following)
+        results, campaign = self._results(wave, task_vars), args["campaign"]
+        text = description(campaign["name"], evidence, results, campaign["policy"]["evidence_max_age"], seen)
         words = wave_play.in_words(verdict)
         self._display.display(f"gate of wave {wave['name']}: {words}")
         return {
@@ -132,7 +133,7 @@ class ActionModule(ActionBase):
             "numbers": verdict.numbers,
             "reasons": list(verdict.reasons),
             "evidence": evidence,
-            "description": description(campaign["name"], evidence, results, campaign["policy"]["evidence_max_age"]),
+            "description": text,
             "msg": f"gate of wave {wave['name']}: {words}",
         }
 

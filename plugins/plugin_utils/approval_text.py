@@ -6,19 +6,26 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from collections.abc import Sequence
+
+from .evidence import ACCEPTED, REFUSED, Evidence
 
 LENGTH_MOST = 2000  # characters; AWX shows the description in a box
 REASONS_MOST, KINDS_MOST = 5, 6
+REASON_MOST = 80  # characters, of what a device says
 CUT = " ..."
 
 
-def description(name: str, evidence: dict, results: dict, max_age: int) -> str:
-    """Lines of plain text; ``results`` are {host: report}, ``max_age`` in seconds."""
+def description(name: str, evidence: dict, results: dict, max_age: int, seen: Sequence[Evidence] = ()) -> str:
+    """Lines of plain text; ``results`` are {host: report}, ``max_age`` in seconds.
+
+    ``seen`` tells why devices refused, of which nobody has a report: their twins hold no more than a reason.
+    """
     numbers = ", ".join(f"{number} {word}" for word, number in evidence["numbers"].items() if number)
     about = f"campaign {name}, phase {evidence['phase']}, wave {evidence['wave']}"
     lines = [f"{evidence['verdict'].upper()}: {about}: {numbers or 'nobody'}"]
     lines += [f"Reason: {reason}" for reason in evidence["reasons"][:REASONS_MOST]]
-    lines += _counted("Refused for", _blockers(results)) + _counted("Changed", _changes(results))
+    lines += _counted("Refused for", _blockers(results) + _told(seen, results)) + _counted("Changed", _changes(results))
     until = _time(evidence["at"] + max_age)
     lines.append(f"Next: {evidence['next']}. Seen {_time(evidence['at'])}, good until {until}.")
     lines.append(f"Evidence {evidence['hash']}")
@@ -27,6 +34,11 @@ def description(name: str, evidence: dict, results: dict, max_age: int) -> str:
 
 def _blockers(results: dict) -> Counter:
     return Counter(one["id"] for report in _reports(results) for one in report.get("blockers") or ())
+
+
+def _told(seen: Sequence[Evidence], results: dict) -> Counter:
+    words = (one.reason for one in seen if one.word in (ACCEPTED, REFUSED) and not results.get(one.host))
+    return Counter(text if len(text) <= REASON_MOST else text[:REASON_MOST] + CUT for text in words)
 
 
 def _changes(results: dict) -> Counter:

@@ -62,11 +62,8 @@ class Store:
         if endpoint != "unified_job_templates" and endpoint not in self.objects:
             raise Refused(404, {"detail": "Not found."})
         query = {key: value for key, value in query.items() if key not in ("page", "page_size", "order_by")}
-        of_workflow = query.pop("workflow_job_template__name", None) if endpoint == NODES else None
-        known = {"id", "name", "organization", *self.fields.get(endpoint, ())}
         for key in query:
-            if key.removeprefix("or__") not in known:
-                raise Refused(400, {"detail": f"{endpoint} has no field named '{key}'"})
+            self._must_have(endpoint, key.removeprefix("or__"))
         kinds = UNIFIED if endpoint == "unified_job_templates" else (endpoint,)
         found = [one for kind in kinds for one in self.objects[kind].values()]
         either = {key[4:]: value for key, value in query.items() if key.startswith("or__")}
@@ -74,10 +71,25 @@ class Store:
         return [
             one
             for one in found
-            if all(str(one.get(key)) == value for key, value in plain.items())
+            if all(str(self._value(endpoint, one, key)) == value for key, value in plain.items())
             and (not either or any(str(one.get(key)) == value for key, value in either.items()))
-            and (of_workflow is None or self.find(WORKFLOWS, one["workflow_job_template"])["name"] == of_workflow)
         ]
+
+    def _must_have(self, endpoint: str, key: str) -> None:
+        """A field, or one of what a field refers to: ``inventory__organization__name``."""
+        name, _, further = key.partition("__")
+        target = RESOURCES[endpoint].references.get(name) if endpoint in RESOURCES else None
+        if further and target:
+            self._must_have(target, further)
+        elif further or name not in {"id", "name", "organization", *self.fields.get(endpoint, ())}:
+            raise Refused(400, {"detail": f"{endpoint} has no field named '{key}'"})
+
+    def _value(self, endpoint: str, found: dict, key: str):
+        name, _, further = key.partition("__")
+        if not further or found.get(name) is None:
+            return found.get(name)
+        target, other = self._of(RESOURCES[endpoint].references[name], found[name])
+        return self._value(target, other, further)
 
     # writes
 
@@ -112,6 +124,9 @@ class Store:
         if endpoint == "inventories":
             for kind in ("groups", "inventory_sources"):
                 self.objects[kind] = {key: one for key, one in self.objects[kind].items() if one["inventory"] != identity}
+        if endpoint in UNIFIED:
+            of_it = {key: one for key, one in self.objects["schedules"].items() if one["unified_job_template"] != identity}
+            self.objects["schedules"] = of_it
         if endpoint == NODES and found.get("unified_job_template") in self.objects[APPROVALS]:
             del self.objects[APPROVALS][found["unified_job_template"]]
         del self.objects[endpoint][identity]

@@ -95,6 +95,13 @@ def test_launches_of_the_tests_give_what_templates_have(configured):
         }
 
 
+def test_the_gates_token_goes_to_nobody_unverified(configured):
+    """AWX sets CONTROLLER_VERIFY_SSL from this input, to false where it is missing."""
+    operator, _checked, _first = configured
+    (gate,) = [one for one in operator.double.store.objects["credentials"].values() if one["name"] == f"{NAME} gate"]
+    assert gate["inputs"]["verify_ssl"] is True
+
+
 def test_surveys_know_the_campaigns_waves(configured):
     operator, _checked, _first = configured
     kept = operator.double.store

@@ -102,6 +102,9 @@ def test_the_double_is_strict(endpoint, data, words):
         made.create(endpoint, data)
 
 
-def test_the_double_finds_no_field_that_is_not_there():
-    with pytest.raises(Refused, match="no field named 'colour'"):
-        store().search("organizations", {"colour": "red"})
+@pytest.mark.parametrize(
+    "endpoint, field", [("organizations", "colour"), ("projects", "organization__colour"), ("projects", "playbook__name")]
+)
+def test_the_double_finds_no_field_that_is_not_there(endpoint, field):
+    with pytest.raises(Refused, match=f"no field named '.*{field.rpartition('__')[2]}'"):
+        store().search(endpoint, {field: "red"})

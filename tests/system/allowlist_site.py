@@ -92,6 +92,10 @@ class Site(Fleet):
         names = {name: [self.lab.new_address] for name in self.lab.names if self.lab.names[name] == [self.lab.old_address]}
         network.set_names(self.lab, {**self.lab.names, **names})
 
+    def move_hub_back(self):
+        """Its names lead to the old address again."""
+        network.set_names(self.lab, self.lab.names)
+
     def filter(self, name, include=INCLUDE, extra="", **changes):
         """The administrator's configuration, loaded by the service and at each boot; by itself it admits the old address."""
         old = f"{self.lab.old_address}, {RULES['elements']}"

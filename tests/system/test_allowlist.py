@@ -82,6 +82,9 @@ def test_retire_takes_out_what_only_the_old_ones_needed(site, name):
     assert (again["outcome"], again["plan"]) == ("done", []), again
     assert [one["id"] for one in again["findings"] if one["id"].startswith("allowlist-retired")], again["findings"]
     assert again["committed_at"] == site.report(name)["committed_at"]
+    site.move_hub_back()  # the way back leads through the filter that it opens
+    refused = site.phase(name, "stage", CHAIN)
+    assert [one["id"] for one in refused["blockers"]] == ["endpoint-tcp"], refused["blockers"]
     undone = site.phase(name, "revert", CHAIN, undo="retire")
     assert undone["outcome"] == "pending", undone
     assert site.reaches(name, old)

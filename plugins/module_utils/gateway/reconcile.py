@@ -99,14 +99,14 @@ def _judge(host, desired, now, on_step, lock):
     on_step("rehearsed")
     if blockers:
         if not work.plan:  # the state holds all the same, so what it has soaked is not lost
-            report.carry_commit(result, report.load(host.state_dir, now), None)
+            report.carry_commit(result, report.load(host.state_dir, now), None, host.state_dir)
         return _refuse(result, blockers)
     if lock is None:
         result.update(outcome="planned", changed=bool(work.plan))
         return result
     if not work.plan:
         result["outcome"] = "done"
-        report.carry_commit(result, report.load(host.state_dir, now), host.clock())
+        report.carry_commit(result, report.load(host.state_dir, now), host.clock(), host.state_dir)
         return result
     from .transaction import transact  # on a gateway every import is compiled anew; a run without a change does without
 

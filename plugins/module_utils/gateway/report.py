@@ -70,15 +70,31 @@ def publish_fact(state_dir, fact):
         os.symlink(path_in(state_dir), fact)
 
 
-def carry_commit(report, last, now):
+def carry_commit(report, last, now, state_dir):
     """When the desired state has held since an earlier run, it was committed then, not ``now`` (None: unknown).
 
     Stage and retire of one campaign that find nothing to do leave what the other one left: a campaign that is launched again
-    after its cutover soaks nothing twice.
+    after its cutover soaks nothing twice. A run that was killed after its commit has left no report, so the journal's word on
+    the last commit counts where it is later.
     """
     same = last and last.get("campaign") == report["campaign"] and _what(last) == _what(report)
-    report["committed_at"] = last["committed_at"] if same and last.get("committed_at") else now and int(now)
+    committed = same and last.get("committed_at")
+    since = _last_commit(state_dir) if committed else None
+    report["committed_at"] = now and int(now) if since is None else max(int(committed), since)
     count_since_commit(report, now or 0)
+
+
+def _last_commit(state_dir):
+    """When the newest change was committed, by its journal (0: none was); None where that is damaged."""
+    history = os.path.join(state_dir, "history")
+    for name in reversed(files.names_in(history)):
+        state = files.read_json(os.path.join(history, name, "state"))
+        try:
+            if state["state"] == "committed":
+                return int(state["at"])
+        except (KeyError, TypeError, ValueError):
+            return None
+    return 0
 
 
 def _what(report):

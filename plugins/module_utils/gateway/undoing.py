@@ -5,19 +5,26 @@
 from __future__ import annotations
 
 from . import journal
-from .errors import BadInput
+from .errors import BadInput, RevertFailed
 from .model import Blocker, Change, Plan
 from .work import Work
 
 ANCHORS = ("adds", "removes", "holds")  # the keys of a change that name anchors
 
 
-def stands(state_dir, desired, phase):
-    """The id of the change of an allowlist that this campaign's phase made, where no later one changed it; or an empty text."""
-    ended = [change for change in journal.history(state_dir) if change.state == "committed"]
-    mine = [change for change in ended if change.document["campaign"] == desired.campaign and _of_places(change)]
-    about = mine and (mine[-1].document["digest"], mine[-1].document["phase"])
-    return mine[-1].id if about == (desired.digest, phase) else ""
+def stands(state_dir, desired, phase, place):
+    """The id of the committed change of this campaign's phase that touched a place of its allowlist last; or an empty text.
+
+    Where the journal cannot be read nobody knows, and nothing stands.
+    """
+    for change in reversed(journal.history(state_dir)):
+        try:
+            mine = change.state == "committed" and change.document["campaign"] == desired.campaign
+            if mine and any(one["place"] == place.as_dict() for one in change.switches):
+                return change.id if (change.document["digest"], change.document["phase"]) == (desired.digest, phase) else ""
+        except RevertFailed:
+            return ""
+    return ""
 
 
 def work_for(host, desired, observed):
@@ -45,13 +52,15 @@ def work_for(host, desired, observed):
     changes = [Change(host.store.name, "remove", known[sha]) for sha in last.document["adds"]]
     changes += [Change(host.store.name, "add", known[sha]) for sha in last.document["removes"]]
     changes += [Change(host.store.name, "release", known[sha]) for sha in last.document["holds"]]
-    switches, places, against = _switched_back(last)
+    switches, places, opens, against = _switched_back(last)
     plan = Plan(tuple(changes), places)
     future = (frozenset(observed.bundle) - set(last.document["adds"])) | set(last.document["removes"])
     edits = tuple(edit.inverted() for edit in reversed(last.edits))
     refreshes = tuple(step.inverted()._replace(expect=tuple(sorted(future))) for step in last.refreshes)
     blockers = () if last is left[-1] else (_later(left[-1], desired.undo),)
-    return Work(plan, edits, refreshes, future, blockers + against, last.id, switches, (), tuple(last.document.get("loads", ())))
+    return Work(
+        plan, edits, refreshes, future, blockers + against, last.id, switches, opens, tuple(last.document.get("loads", ()))
+    )
 
 
 def _of_anchors(change):
@@ -68,9 +77,9 @@ def _asked(change, desired):
 
 
 def _switched_back(last):
-    """(switches, PlaceChanges, Blockers) that take back what a change did to the ruleset."""
+    """(switches, PlaceChanges, the Intervals that these open, Blockers) that take back what a change did to the ruleset."""
     if not last.switches:
-        return (), (), ()
+        return (), (), (), ()
     from .allowlists import changing
 
     return changing.taken_back(last.switches)

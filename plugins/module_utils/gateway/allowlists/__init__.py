@@ -38,6 +38,7 @@ class Firewall:
         self.blockers = backends.missing_nft() if self.asked.places else []
         self.seen: dict = {}
         self.findings: list[Finding] = []
+        self.retired = False  # whether old addresses stay out of a place, though this is a stage
         if not self.blockers:
             for kind in sorted({place.backend for place in self.asked.places} - {"none"}):
                 self._look(kind, [place for place in self.asked.places if place.backend == kind])
@@ -145,8 +146,9 @@ class Firewall:
         own = sorted(one.interval for elements in now.elements.values() for one in elements if one.ours)
         if self.desired.phase == "stage":
             plan = wanted.stage(new, old, own, now.others(), admitted)
-            if plan.add and old and self._retired(place):
+            if old and (plan.add or plan.overlaps) and self._retired(place):
                 plan = wanted.stage(new, [], own, now.others(), admitted)
+                self.retired = True
         else:
             plan = wanted.retire(new, old, own, now.others(), admitted, partly)
         blockers = [_overlap(place, *met) for met in plan.overlaps[:1]] + _unstaged(place, plan.missing)
@@ -164,7 +166,7 @@ class Firewall:
         """Whether this campaign has taken its old addresses out already: launched again, its stage does not bring them back."""
         from .. import undoing
 
-        identity = undoing.stands(self.host.state_dir, self.desired, "retire")
+        identity = undoing.stands(self.host.state_dir, self.desired, "retire", place)
         if identity:
             detail = "change {0} of this campaign took the old addresses out, so they stay out; to have them back revert retire"
             self.findings.append(Finding("allowlist-retired:" + place.label, "info", detail.format(identity)))
@@ -174,7 +176,7 @@ class Firewall:
         """(Blockers, Findings) of what the probes and the traffic say; what this pass saw is kept unless ``lock`` is None."""
         retiring = self.desired.phase == "retire"
         taken = any(change.action == "take-out" for change in work.plan.places)
-        outside = self._outside(proofs, self.new if retiring else self.new + self.old)
+        outside = self._outside(proofs, self.new if retiring or self.retired else self.new + self.old)
         findings = [
             Finding(
                 "outside-allowlist:" + host,

@@ -27,7 +27,6 @@ def carried_out(firewall, work, moves):
     known = {change.place for change in changes}
     kept = dict.fromkeys(place.label for place, _edit in steps if place.label not in known)
     changes += [PlaceChange(label, "keep") for label in kept]
-    opened = [prefixes.parse(text) for change in changes if change.action == "admit" for text in change.prefixes]
     return work._replace(
         plan=work.plan._replace(places=tuple(changes)),
         edits=tuple(edit for _place, edit in steps) + work.edits,
@@ -36,9 +35,15 @@ def carried_out(firewall, work, moves):
             switch.Switch(move.place.backend, move.place.as_dict(), move.now.value(move.place), move.value)
             for move in _moved(moves)
         ),
-        opens=tuple(prefixes.union(opened)),
+        opens=_opened(changes),
         loads=tuple(loads),
     )
+
+
+def _opened(changes):
+    """The Intervals that PlaceChanges let through."""
+    admitted = [prefixes.parse(text) for change in changes if change.action == "admit" for text in change.prefixes]
+    return tuple(prefixes.union(admitted))
 
 
 def _moved(moves):
@@ -89,7 +94,7 @@ def opens(work, proof):
 
 
 def taken_back(items):
-    """(Switches, PlaceChanges, Blockers) that take the switches of a committed change back."""
+    """(Switches, PlaceChanges, the Intervals that these open, Blockers) that take the switches of a committed change back."""
     switches, changes, blockers = [], [], []
     for item in reversed(items):
         back = switch.Switch(**item).inverted()
@@ -108,7 +113,7 @@ def taken_back(items):
             message = "{0} was changed by somebody else since; take that back first".format(place.label)
             blockers.append(Blocker("allowlist-place", message))
         switches.append(back)
-    return tuple(switches), tuple(changes), tuple(blockers)
+    return tuple(switches), tuple(changes), _opened(changes), tuple(blockers)
 
 
 def check(work):

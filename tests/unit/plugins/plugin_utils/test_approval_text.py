@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ansible_collections.rootwave.iot.plugins.plugin_utils import approval
 from ansible_collections.rootwave.iot.plugins.plugin_utils.approval_text import description
+from ansible_collections.rootwave.iot.plugins.plugin_utils.evidence import ACCEPTED, DONE, FAILED, REFUSED, Evidence
 from ansible_collections.rootwave.iot.plugins.plugin_utils.gate import Verdict
 
 WANTED = approval.Wanted("d" * 64, "stage", "canary")
@@ -34,6 +35,18 @@ def test_counts_reasons_blockers_changes_next_and_hash():
         "Next: stage wave early. Seen 2026-11-18 11:06 UTC, good until 2026-11-19 11:06 UTC.",
         "Evidence " + found["hash"],
     ]
+
+
+def test_why_devices_refused_is_told_from_their_twins():
+    seen = [
+        Evidence("dev-1", REFUSED, "endpoint-dns: hub.example has no address"),
+        Evidence("dev-2", REFUSED, "endpoint-dns: hub.example has no address"),
+        Evidence("dev-3", ACCEPTED, "x" * 200),
+        Evidence("dev-4", DONE),
+        Evidence("dev-5", FAILED, "not told here: it is among the reasons"),
+    ]
+    (line,) = [one for one in description("azure-2026", evidence(), {}, 60, seen).split("\n") if one.startswith("Refused for")]
+    assert line == f"Refused for: endpoint-dns: hub.example has no address (2 gateways), {'x' * 80} ... (1 gateways)"
 
 
 def test_what_is_too_long_loses_neither_the_next_step_nor_the_hash():

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 
@@ -53,16 +54,49 @@ def test_the_second_run_changes_nothing_and_runs_no_tool(gateway, monkeypatch):
     assert gateway.snapshot() == before
 
 
+def age(gateway):
+    """All that was done is ten minutes older: the journal and the report. Returns the report's commit."""
+    for change in journal.history(gateway.state_dir):
+        path = os.path.join(change.folder, "state")
+        state = files.read_json(path)
+        files.write_json(path, dict(state, at=state["at"] - 600))
+    last = files.read_json(report.path_in(gateway.state_dir))
+    last["committed_at"] -= 600
+    files.write_json(report.path_in(gateway.state_dir), last)
+    return last["committed_at"]
+
+
 def test_a_campaign_launched_again_after_its_cutover_soaks_nothing_twice(gateway):
     """What neither stage nor retire changes has held since the last change; after a revert it has not."""
     migrate(gateway)
-    retired = run(gateway, "retire")
-    ago = int(time.time()) - 600
-    files.write_json(report.path_in(gateway.state_dir), dict(retired, committed_at=ago))
+    run(gateway, "retire")
+    ago = age(gateway)
     for phase in ("stage", "retire", "stage"):
         found = run(gateway, phase)
         assert (found["plan"], found["committed_at"]) == ([], ago)
     assert run(gateway, "revert", undo="retire")["changed"]
+    assert run(gateway, "stage")["committed_at"] > ago
+
+
+@pytest.mark.parametrize(("died", "then"), [("retire", "retire"), ("retire", "stage"), ("revert", "stage")])
+def test_what_a_run_committed_that_died_before_its_report_soaks_from_then(gateway, died, then):
+    """Its report is that of the phase before, which has soaked long since."""
+    migrate(gateway)
+    if died == "revert":
+        run(gateway, "retire")
+    ago = age(gateway)
+    with pytest.raises(Killed):
+        run(gateway, died, undo="retire" if died == "revert" else None, on_step=stop_at("committed"))
+    found = run(gateway, then)
+    assert (found["outcome"], found["plan"]) == ("done", []) and found["committed_at"] > ago + 300
+
+
+def test_a_damaged_journal_carries_no_commit(gateway):
+    run(gateway, "stage")
+    ago = age(gateway)
+    assert run(gateway, "stage")["committed_at"] == ago
+    with open(os.path.join(journal.history(gateway.state_dir)[-1].folder, "state"), "w") as stream:
+        stream.write("{")
     assert run(gateway, "stage")["committed_at"] > ago
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import undoing
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import Place
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.errors import BadInput
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import Anchor, Desired, PlaceChange
 
@@ -26,7 +27,9 @@ SECTIONS = {
 def history(tmp_path, monkeypatch):
     """history(ROOTS, PLACES): committed stages of one campaign, oldest first; returns the host."""
     monkeypatch.setattr(
-        undoing, "_switched_back", lambda last: (last.switches, tuple(PlaceChange("p", "take-out") for _one in last.switches), ())
+        undoing,
+        "_switched_back",
+        lambda last: (last.switches, tuple(PlaceChange("p", "take-out") for _one in last.switches), (), ()),
     )
 
     def write(*changes):
@@ -74,21 +77,34 @@ def test_an_anchor_that_the_campaign_no_longer_names(history):
         undo(host, "anchors")
 
 
-RETIRED = {**PLACES, "phase": "retire", "digest": "mine"}
+PLACE = Place("output", "nftables", "named_set", family="inet", table="filter", set4="hubs")
+HERE = {"switches": [{**SWITCH, "place": PLACE.as_dict()}]}
+RETIRED = {**HERE, "phase": "retire", "digest": "mine"}
+ELSEWHERE = {"switches": [{**SWITCH, "place": {**PLACE.as_dict(), "set4": "others"}}], "phase": "retire", "digest": "mine"}
 
 
 @pytest.mark.parametrize(
     ("changes", "stands"),
     [
-        ([PLACES, RETIRED], "000002-x"),
-        ([PLACES, RETIRED, {**ROOTS, "phase": "retire", "digest": "mine"}], "000002-x"),
-        ([PLACES, {**RETIRED, "digest": "of another state of the file"}], ""),
-        ([PLACES, {**RETIRED, "campaign": "another"}], ""),
-        ([PLACES, {**ROOTS, "phase": "retire", "digest": "mine"}], ""),
-        ([PLACES, RETIRED, {**PLACES, "phase": "revert", "undoes": "000002-x", "digest": "mine"}], ""),
+        ([HERE, RETIRED], "000002-x"),
+        ([HERE, RETIRED, {**ROOTS, "phase": "retire", "digest": "mine"}], "000002-x"),
+        ([HERE, RETIRED, ELSEWHERE], "000002-x"),
+        ([HERE, RETIRED, {**HERE, "campaign": "another"}], "000002-x"),
+        ([HERE, {**RETIRED, "digest": "of another state of the file"}], ""),
+        ([HERE, {**RETIRED, "campaign": "another"}], ""),
+        ([HERE, {**ROOTS, "phase": "retire", "digest": "mine"}], ""),
+        ([HERE, ELSEWHERE], ""),
+        ([HERE, RETIRED, {**HERE, "phase": "revert", "undoes": "000002-x", "digest": "mine"}], ""),
+        ([HERE, RETIRED, {**HERE, "digest": "mine"}], ""),
         ([], ""),
     ],
 )
 def test_a_retire_of_addresses_stands_until_something_of_its_campaign_follows(history, changes, stands):
     host = history(*changes)
-    assert undoing.stands(host.state_dir, Desired("c", "mine", "stage", allowlist=object()), "retire") == stands
+    assert undoing.stands(host.state_dir, Desired("c", "mine", "stage", allowlist=object()), "retire", PLACE) == stands
+
+
+def test_a_damaged_journal_stops_no_stage(history, tmp_path):
+    host = history(HERE, RETIRED, ROOTS)
+    (tmp_path / "history" / "000003-x" / "state").write_text("{")
+    assert undoing.stands(host.state_dir, Desired("c", "mine", "stage", allowlist=object()), "retire", PLACE) == ""
