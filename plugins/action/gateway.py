@@ -31,7 +31,8 @@ class ActionModule(ActionBase):
                 module_name="rootwave.iot.gateway_commit", module_args={"id": result["pending"]}, task_vars=task_vars
             )
         except AnsibleConnectionFailure as exc:
-            return unconfirmed(result, {"unreachable": True}, f"no fresh connection to confirm it ({exc})")
+            why = f"no fresh connection to confirm it ({exc}); where only the answer was lost it stands, and gateway_info says so"
+            return unconfirmed(result, {"unreachable": True}, why)
         except AnsibleError as exc:
             return unconfirmed(result, {"failed": True}, f"its commit could not be asked for ({exc})")
         if ended.get("failed") or ended.get("outcome") != "done":

@@ -50,6 +50,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = json.loads(json.dumps(self.validate_argument_spec(argument_spec=SPEC)[1]))
         try:
+            if not Path(args["path"]).absolute().parent.is_dir():
+                raise PrefixError(f"{args['path']}: its folder is not there; make that first")
             before = entries_in(args["path"])
             entries, warnings = found(args)
             return self._write(args["path"], before, prefixes.keep_stamps(entries, before), warnings)

@@ -58,6 +58,13 @@ def test_four_times(addresses, src, path):
     assert not addresses(**asked).result["changed"] and path.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.parametrize("flags", [["--check"], []])
+def test_a_folder_that_is_not_there(addresses, tmp_path, flags):
+    """Told in check mode too, since it would fail for real."""
+    refused = addresses(*flags, path=str(tmp_path / "no" / "addresses.yml"), extra=EXTRA)
+    assert refused.code != 0 and "its folder is not there" in refused.result["msg"], refused.output
+
+
 def test_a_new_change_number_alone_is_no_change(addresses, src, path):
     assert addresses(service_tags=str(src)).code == 0
     before = path.read_bytes()

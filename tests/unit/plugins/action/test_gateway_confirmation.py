@@ -85,6 +85,7 @@ def test_what_was_applied_is_told_where_it_cannot_be_confirmed(run, login, commi
     result, _ran = run(Connection("paramiko", login), {"allowlist": {"new": []}}, commit)
     assert result[how] is True and result["plan"] == ["kept"] and result["outcome"] == "pending"
     assert "applied, but not confirmed, so it reverts by itself" in result["msg"]
+    assert ("where only the answer was lost it stands" in result["msg"]) == (how == "unreachable")
 
 
 @pytest.mark.parametrize("transport", ["local", "containers.podman.podman"])
