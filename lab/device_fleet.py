@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agent import build
 
-from . import config, hub_client, images, pki, signers
+from . import config, containers, hub_client, images, pki, signers
 from .config import HUB, ROOT, Device, Lab
 from .fleet import container_states, wait_ready
 from .images import LIMITS, lab_image
@@ -81,13 +81,13 @@ def _start(lab: Lab, device: Device, runtime: str, states: dict[str, str]) -> No
     if name in states:
         run(["podman", "start", name])
         return
-    run(
-        ["podman", "--runtime", runtime, "create" if device.late else "run", *([] if device.late else ["--detach"])]
-        + ["--name", name, "--hostname", device.name, "--label", f"rootwave.lab={lab.name}", "--systemd=always", *LIMITS]
+    argv = (
+        ["--hostname", device.name, "--label", f"rootwave.lab={lab.name}", "--systemd=always", *LIMITS]
         + ["--network", lab.network, "--ip", device.address, "--mac-address", config.mac(device.address)]
         + ["--dns", lab.dns_address, *(f"--volume={here}:{there}:ro" for here, there in mounts.items())]
         + [lab_image(lab, device), "/sbin/init"]
     )
+    containers.make(lab, name, runtime, "create" if device.late else "run", argv)
 
 
 def _write_settings(lab: Lab, device: Device) -> dict[Path, str]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from . import containers
 from .config import Gateway, Lab
-from .tools import run
+from .tools import LabError
 
 BACKENDS = ("nftables", "firewalld", "ufw", "iptables")
 MIXED = "mixed"
@@ -74,4 +75,6 @@ def settle(lab: Lab, gateway: Gateway) -> None:
 
 def _run_there(lab: Lab, gateway: Gateway, name: str, *arguments: str) -> None:
     script = (FILES / name).read_text()
-    run(["podman", "exec", "--interactive", lab.container(gateway), "sh", "-eu", "-s", "--", *arguments], stdin=script)
+    done = containers.execute(lab, lab.container(gateway), ["sh", "-eu", "-s", "--", *arguments], script.encode())
+    if done.returncode != 0:
+        raise LabError(f"{name} ended with code {done.returncode} on {gateway.name}: {done.stderr.decode().strip()[-2000:]}")

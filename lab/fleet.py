@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import config, filters, network
+from . import config, containers, filters, network
 from .config import HUB, Device, Gateway, Lab
 from .hub import sas
 from .images import LIMITS, lab_image
@@ -99,9 +99,7 @@ def remove_all(lab: Lab) -> None:
 
 def execute(lab: Lab, host: Gateway | Device, argv, stdin: bytes = b"") -> subprocess.CompletedProcess:
     """Run a program in a container, past SSH: the lab's own eyes, independent of what is tested."""
-    return subprocess.run(
-        ["podman", "exec", "--interactive", lab.container(host), *argv], check=False, input=stdin, capture_output=True
-    )
+    return containers.execute(lab, lab.container(host), argv, stdin)
 
 
 def _start(lab: Lab, gateway: Gateway, runtime: str, states: dict[str, str]) -> None:
@@ -111,8 +109,8 @@ def _start(lab: Lab, gateway: Gateway, runtime: str, states: dict[str, str]) -> 
         run(["podman", "start", name])
         return
     settings = lab.state_dir / "gateways" / gateway.name
-    run(
-        ["podman", "--runtime", runtime, "run", "--detach", "--name", name, "--hostname", gateway.name]
+    argv = (
+        ["--hostname", gateway.name]
         + ["--label", f"rootwave.lab={lab.name}", "--systemd=always", "--cap-add=NET_ADMIN,NET_RAW", *LIMITS]
         + ["--network", lab.network, "--ip", gateway.address, "--mac-address", config.mac(gateway.address)]
         # who has containers makes network namespaces and forwards
@@ -120,6 +118,7 @@ def _start(lab: Lab, gateway: Gateway, runtime: str, states: dict[str, str]) -> 
         + ["--dns", lab.dns_address]
         + ["--volume", f"{settings}:/etc/lab:ro", lab_image(lab, gateway), "/sbin/init"]
     )
+    containers.make(lab, name, runtime, "run", argv)
 
 
 def wait_ready(lab: Lab, host: Gateway | Device) -> None:

@@ -77,6 +77,7 @@ def _make_base(suite: str, archive: Path) -> None:
 
 
 @functools.cache
+@functools.cache
 def choose_runtime(image: str) -> str:
     """crun where cgroups are of version 2 alone, else runc if it is there: in hybrid mode crun works as long as version 2 has no
     controller, and gets one whenever the last container that has mounted net_cls or hugetlb for itself ends.

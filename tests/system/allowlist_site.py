@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import os
 import subprocess
+import tarfile
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.rootwave.iot.plugins.filter.desired import desired
@@ -62,6 +65,16 @@ RULES = {
     "established": "ct state established,related accept",
     "hub": "ip daddr @hubs tcp dport { 443, 8883 } counter accept",
 }
+
+
+@functools.cache
+def core():
+    """What install() puts on a gateway, as a tar file."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(SCRIPT, "phase.py")
+        tar.add(CORE, "gateway", filter=lambda item: None if item.name.endswith("__pycache__") else item)
+    return archive.getvalue()
 
 
 def trio(name, folder):
@@ -149,11 +162,8 @@ class Site(Fleet):
 
     def install(self, name):
         """The core on a gateway, once."""
-        container = self.lab.container(self.gateways[name])
         if self.execute(name, "test", "-e", "/core/phase.py").returncode != 0:
-            self.alter(name, "mkdir", "-p", "/core")
-            run(["podman", "cp", str(CORE), f"{container}:/core/"])
-            run(["podman", "cp", str(SCRIPT), f"{container}:/core/phase.py"])
+            self.alter(name, "sh", "-c", "mkdir -p /core && tar -xC /core", stdin=core())
 
     def phase(self, name, phase, *places, **changes):
         extra = {key: changes.pop(key) for key in ("dry_run", "kill_at") if key in changes}

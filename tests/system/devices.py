@@ -19,7 +19,7 @@ from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.connect import co
 from ansible_collections.rootwave.iot.plugins.plugin_utils.hub.errors import HubNotFound
 
 from agent import build
-from lab import config, hub_config, pki
+from lab import config, containers, hub_config, pki
 from lab.environment import environment
 from tests.system.fleet import wait_until
 from tests.unit.agent.signing import Signer
@@ -47,8 +47,7 @@ class Device:
     # at the device
 
     def execute(self, *argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess:
-        argv = ("podman", "exec", "--interactive", self.container, *argv)
-        return subprocess.run(argv, check=False, input=stdin, capture_output=True)
+        return containers.execute(self.lab, self.container, argv, stdin)
 
     def run(self, *argv: str, stdin: bytes = b"") -> str:
         done = self.execute(*argv, stdin=stdin)

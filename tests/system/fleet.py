@@ -64,8 +64,7 @@ class Fleet:
 
     def alter(self, name: str, *argv: str, stdin: bytes = b"") -> None:
         """Change a gateway for one test."""
-        self.execute(name, "touch", MARK)
-        done = self.execute(name, *argv, stdin=stdin)
+        done = self.execute(name, "sh", "-c", f'touch {MARK}; exec "$@"', "sh", *argv, stdin=stdin)
         assert done.returncode == 0, done.stderr.decode()
 
     def alter_mounts(self, name: str, script: str) -> None:
