@@ -6,13 +6,19 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
+import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
 
 from .config import Lab, mac
 from .tools import LabError, run, say, succeeds
+
+MARK_ADDRESS = "192.0.2.1"
+DNS_MOST = 30.0  # seconds
 
 
 def ensure_network(lab: Lab) -> None:
@@ -46,13 +52,33 @@ def names(lab: Lab) -> dict[str, list[str]]:
 
 
 def set_names(lab: Lab, wanted: dict[str, list[str]]) -> None:
-    """Let the lab's DNS answer exactly these names; takes effect at once."""
+    """Let the lab's DNS answer exactly these names, and a mark by which is seen that it does; in effect when this returns."""
     (lab.state_dir / "names.json").write_text(json.dumps(wanted))
+    mark = f"mark-{secrets.token_hex(8)}.invalid"
     lines = [f"{address} {name}\n" for name, addresses in wanted.items() for address in addresses]
-    (lab.state_dir / "hosts").write_text("".join(lines))
+    (lab.state_dir / "hosts").write_text("".join([*lines, f"{MARK_ADDRESS} {mark}\n"]))
     pid = running(lab, "dnsmasq")
     if pid:
         os.kill(pid, signal.SIGHUP)
+        _wait_for(lab, mark)
+
+
+def _wait_for(lab: Lab, name: str) -> None:
+    """Ask the lab's DNS for a name until it has an answer (RFC 1035, section 4): it reads its file some time after the signal."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    question = struct.pack(">6H", 1, 0x0100, 1, 0, 0, 0) + labels + struct.pack(">B2H", 0, 1, 1)
+    deadline = time.monotonic() + DNS_MOST
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.settimeout(1)
+        while time.monotonic() < deadline:
+            asker.sendto(question, (lab.dns_address, 53))
+            try:
+                if struct.unpack(">H", asker.recv(512)[6:8])[0]:  # answers
+                    return
+            except TimeoutError:
+                continue
+            time.sleep(0.01)
+    raise LabError(f"the lab's dnsmasq did not read {lab.state_dir / 'hosts'} within {DNS_MOST:.0f} s; see dnsmasq.log beside it")
 
 
 def ensure_dns(lab: Lab) -> None:
