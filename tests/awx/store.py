@@ -77,7 +77,7 @@ class Store:
 
     def _must_have(self, endpoint: str, key: str) -> None:
         """A field, or one of what a field refers to: ``inventory__organization__name``."""
-        name, _, further = key.partition("__")
+        name, _sep, further = key.partition("__")
         target = RESOURCES[endpoint].references.get(name) if endpoint in RESOURCES else None
         if further and target:
             self._must_have(target, further)
@@ -85,7 +85,7 @@ class Store:
             raise Refused(400, {"detail": f"{endpoint} has no field named '{key}'"})
 
     def _value(self, endpoint: str, found: dict, key: str):
-        name, _, further = key.partition("__")
+        name, _sep, further = key.partition("__")
         if not further or found.get(name) is None:
             return found.get(name)
         target, other = self._of(RESOURCES[endpoint].references[name], found[name])

@@ -115,7 +115,7 @@ def damaged_orders(places, bits, piece):
 @MUCH
 @given(VALUES, RANDOM)
 def orders_of_anything(values, rng):
-    for _ in range(20):
+    for _each in range(20):
         names = rng.sample([*ORDER, "c9", ""], rng.randint(0, 3))
         change = {name: rng.choice(values) for name in names}
         document = {**ORDER, **change}

@@ -107,7 +107,7 @@ def exactly_proved(answers):
 
 def lies(values, rng, count):
     """For each of so many devices: up to three members of its report, and what it says there."""
-    for _ in range(count):
+    for _each in range(count):
         yield {name: rng.choice(values) for name in rng.sample([*GOOD], rng.randint(0, 3))}
 
 
