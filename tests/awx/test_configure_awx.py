@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""configure_awx.yml against a strict double of AWX's API: made once, found unchanged, shrunk with its campaign."""
+"""configure_awx.yml against a strict double of AWX's API: made once, found unchanged, shrunk with its campaign, taken away."""
 
 from __future__ import annotations
 
@@ -178,3 +178,12 @@ def test_nodes_of_a_wave_that_is_gone_go_and_the_rest_stays(configured):
     assert operator.run(waves=["canary"]).returncode == 0
     gone = before - set(names(operator, NODES, "identifier"))
     assert gone == {name for name in before if name.endswith("-early")} | {"approve-stage-canary", "approve-retire-canary"}
+
+
+def test_all_of_it_is_taken_away(configured):
+    operator, _checked, _first = configured
+    ended = operator.run("-e", "awx_campaign_state=absent")
+    assert ended.returncode == 0, ended.stdout
+    left = {kind for kind, kept in operator.double.store.objects.items() if kept}
+    assert left <= {"organizations", "credential_types", "teams", "users"}, left
+    assert "changed=0 " in operator.run("-e", "awx_campaign_state=absent").stdout
