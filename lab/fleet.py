@@ -19,7 +19,7 @@ from .images import LIMITS, lab_image
 from .tools import LabError, ensure_watches, run, say, succeeds
 
 PASSWORD_LIFETIME = 30 * 86400  # seconds
-START_MOST = 60.0  # seconds
+START_MOST = 120.0  # seconds
 UNFINISHED = ("", "offline", "starting", "initializing")
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 

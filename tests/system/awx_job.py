@@ -24,7 +24,7 @@ from tests.system.ee_image import SUITE
 
 UID = 12345  # OpenShift gives a number out of the namespace's range, and group 0
 ADDRESS = 10  # its last number: between the hub's and the gateways'
-RUN_MOST = 240  # seconds
+RUN_MOST = 480  # seconds
 RUNNER = Path(sys.executable).with_name("ansible-runner")
 FLEET = "rollout"  # the folder of a project that has the campaign
 CONTROL_PATH = "/runner/cp"

@@ -23,8 +23,8 @@ ANCHORS = config.ROOT / "campaigns" / "anchors"
 PLAYBOOKS = config.ROOT / "playbooks"
 ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
 MARK = "/altered-by-a-test"
-RUN_MOST = 240  # seconds
-PATIENCE = 120.0  # seconds
+RUN_MOST = 480  # seconds
+PATIENCE = 240.0  # seconds
 SOCKETS = tempfile.TemporaryDirectory(prefix="rw-", dir="/tmp")  # short, for a socket's name has at most 108 bytes
 
 
