@@ -13,7 +13,6 @@ import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -116,14 +115,11 @@ def administrator(chance, old):
 
 def written(chance, old):
     """A random configuration, loaded; its files as texts."""
-    for folder in ("ipsets", "policies", "zones"):
-        shutil.rmtree(f"{ETC}/{folder}", ignore_errors=True)
-        os.makedirs(f"{ETC}/{folder}")
+    for path in glob.glob(f"{ETC}/*/*.xml") + glob.glob(f"{ETC}/direct.xml"):  # firewalld watches the folders, so these stay
+        os.remove(path)
     texts = {}
     for name, (first, lines, last) in administrator(chance, old).items():
         texts[name] = "\n".join(['<?xml version="1.0" encoding="utf-8"?>', first, *(f"  {line}" for line in lines), last, ""])
-    if "direct.xml" not in texts and os.path.exists(f"{ETC}/direct.xml"):
-        os.remove(f"{ETC}/direct.xml")
     for name, text in texts.items():
         with open(f"{ETC}/{name}", "w") as stream:
             stream.write(text)
