@@ -15,7 +15,7 @@ demo: $(READY)
 
 # the first two take one core each; labs beside each other would be too many containers, and the sandbox's must be alone
 test: $(READY)
-	+$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity
+	+$(MAKE) --no-print-directory --jobs=2 --output-sync=line lint sanity
 	+$(MAKE) --no-print-directory --jobs=1 unit awx hub system sandbox molecule
 	@echo "all tests passed"
 
@@ -60,7 +60,7 @@ sweep: $(READY)
 
 # two at a time, for one leaves half of the machine idle; --workers of molecule itself makes no lab for each
 molecule: $(READY)
-	+$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(addprefix molecule-,$(SCENARIOS))
+	+$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(addprefix molecule-,$(SCENARIOS))
 
 molecule-%: $(READY)
 	$(AS_ROOT) env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --scenario-name $*

@@ -13,10 +13,11 @@ from .tools import run
 
 def make(lab: Lab, name: str, runtime: str, verb: str, argv: list[str]) -> None:
     """``podman run --detach`` or ``create`` of a container; which one it is and what runs it is kept for execute()."""
+    path = _note(lab, name)
+    path.unlink(missing_ok=True)  # of one that is gone: whoever is killed here leaves none rather than a wrong one
+    path.parent.mkdir(exist_ok=True)
     detach = ["--detach"] if verb == "run" else []
     identity = run(["podman", "--runtime", runtime, verb, *detach, "--name", name, *argv])
-    path = _note(lab, name)
-    path.parent.mkdir(exist_ok=True)
     path.write_text(f"{runtime} {identity}")
 
 

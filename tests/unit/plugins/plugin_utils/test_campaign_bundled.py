@@ -13,6 +13,8 @@ import yaml
 from ansible.module_utils import urls
 from ansible_collections.rootwave.iot.plugins.plugin_utils.campaign import CampaignError, load
 
+from lab import pki
+
 ROOT = Path(__file__).resolve().parents[4]
 BUNDLED = ROOT / "campaigns" / "baltimore-to-digicert-g2.yml"
 FETCHED = ROOT.parent / "shared" / "data" / "certs" / "microsoft_tls_rsa_root_g2.pem"  # not everybody has it
@@ -40,12 +42,31 @@ def test_without_network_it_names_url_digest_and_place(cache):
     assert all(part in message for part in (URL, SHA256, f"put it, PEM or DER, at {cache}/{SHA256}.pem"))
 
 
-# No package ships this root, so it is not committed, and a plain clone lacks it; CI has it, and the twin below needs none
-@pytest.mark.skipif(not FETCHED.exists(), reason=f"missing beside the project: {FETCHED.name}, which may not be committed")
-def test_with_the_file_where_the_message_says_it_loads(cache):
+def elsewhere(folder, anchors_of):
+    """The bundled campaign in another folder, its anchors changed by ``anchors_of``; its own files are still found."""
+    document = yaml.safe_load(BUNDLED.read_text())
+    anchors_of(document["anchors"])
+    for anchor in document["anchors"]["present"] + document["anchors"]["absent"]:
+        if "file" in anchor:
+            anchor["file"] = str(BUNDLED.parent / anchor["file"])
+    path = folder / "campaign.yml"
+    path.write_text(yaml.safe_dump(document))
+    return load(str(path))
+
+
+# No package ships the real root, so it is not committed; where it lies beside the project its digest is checked as well
+@pytest.mark.parametrize("real", [False, True] if FETCHED.exists() else [False])
+def test_with_the_file_where_the_message_says_it_loads(cache, tmp_path, real):
+    text = FETCHED.read_text() if real else pki.create(tmp_path / "lab")["lab-ms-tls-g2"].pem
+    digest = SHA256 if real else hashlib.sha256(ssl.PEM_cert_to_DER_cert(text)).hexdigest()
     cache.mkdir()
-    (cache / f"{SHA256}.pem").write_bytes(FETCHED.read_bytes())
-    campaign = load(str(BUNDLED))
+    (cache / f"{digest}.pem").write_text(text)
+
+    def expect(anchors):
+        (fetched,) = [anchor for anchor in anchors["present"] if "url" in anchor]
+        fetched["sha256"] = digest
+
+    campaign = load(str(BUNDLED)) if real else elsewhere(tmp_path, expect)
     assert [anchor["name"] for anchor in campaign["present"]] == [
         "digicert-global-root-g2",
         "microsoft-rsa-root-ca-2017",
@@ -58,11 +79,8 @@ def test_with_the_file_where_the_message_says_it_loads(cache):
 
 def test_all_but_the_fetched_anchor_load_everywhere(tmp_path):
     """The twin that needs neither network nor that file."""
-    document = yaml.safe_load(BUNDLED.read_text())
-    anchors = document["anchors"]
-    anchors["present"] = [anchor for anchor in anchors["present"] if "url" not in anchor]
-    for anchor in anchors["present"] + anchors["absent"]:
-        anchor["file"] = str(BUNDLED.parent / anchor["file"])
-    path = tmp_path / "campaign.yml"
-    path.write_text(yaml.safe_dump(document))
-    assert len(load(str(path))["present"]) == 2
+
+    def leave_out(anchors):
+        anchors["present"] = [anchor for anchor in anchors["present"] if "url" not in anchor]
+
+    assert len(elsewhere(tmp_path, leave_out)["present"]) == 2
