@@ -65,7 +65,8 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
     client_key(lab)
     for gateway in missing[:1]:
         _start(lab, gateway, runtime, states)
-    network.ensure_bridge(lab)  # podman makes it with the first container and ends it with the last
+    if "running" not in states.values():  # podman makes it with the first container and ends it with the last
+        network.ensure_bridge(lab)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), missing[1:]))
     with ThreadPoolExecutor(8) as pool:
@@ -76,10 +77,7 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
 
 def renew(lab: Lab, gateways: list[Gateway], runtime: str) -> None:
     """The same gateways as on their first day: between two tests."""
-    there = container_states(lab)
-    names = [lab.container(gateway) for gateway in gateways if lab.container(gateway) in there]
-    if names:
-        run(["podman", "rm", "--force", "--time", "0", *names])
+    run(["podman", "rm", "--force", "--ignore", "--time", "0", *map(lab.container, gateways)])
     ensure_gateways(lab, runtime)
 
 

@@ -173,7 +173,8 @@ def _kept(folder: Path, slug: str, make) -> Entity:
     if certificate_path.exists() and key_path.exists():
         return Entity(
             x509.load_pem_x509_certificate(certificate_path.read_bytes()),
-            serialization.load_pem_private_key(key_path.read_bytes(), None),
+            # our own key: proving anew that its primes are primes takes longer than a gateway's whole phase
+            serialization.load_pem_private_key(key_path.read_bytes(), None, unsafe_skip_rsa_key_validation=True),
         )
     entity = make()
     descriptor = os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

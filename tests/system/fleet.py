@@ -11,18 +11,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from lab import config, fleet, hub_client, images, inventory, network
+from lab import config, containers, fleet, hub_client, images, inventory, network
 
 ANCHORS = config.ROOT / "campaigns" / "anchors"
 PLAYBOOKS = config.ROOT / "playbooks"
 ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
-MARK = "/altered-by-a-test"
+MARK = "altered-by-a-test"
 RUN_MOST = 480  # seconds
 PATIENCE = 240.0  # seconds
 SOCKETS = tempfile.TemporaryDirectory(prefix="rw-", dir="/tmp")  # short, for a socket's name has at most 108 bytes
@@ -52,24 +51,23 @@ class Fleet:
 
     def renew(self) -> None:
         """Every gateway that a test changed, as on its first day."""
-        with ThreadPoolExecutor(4) as pool:
-            touched = list(pool.map(self._touched, self.gateways))
-        chosen = [gateway for gateway, was in zip(self.lab.gateways, touched, strict=True) if was]
-        if not chosen:
-            return
-        fleet.renew(self.lab, chosen, images.choose_runtime(images.base_image("trixie")))
+        chosen = [gateway for gateway in self.lab.gateways if self._touched(gateway)]
+        if chosen:
+            fleet.renew(self.lab, chosen, images.choose_runtime(images.base_image("trixie")))
 
-    def _touched(self, name: str) -> bool:
-        return self.execute(name, "test", "!", "-e", "/var/lib/rootwave", "-a", "!", "-e", MARK).returncode != 0
+    def _touched(self, gateway: config.Gateway) -> bool:
+        """Also where that can not be seen."""
+        root = containers.root(self.lab, self.lab.container(gateway))
+        return root is None or (root / MARK).exists() or (root / "var/lib/rootwave").exists()
 
     def alter(self, name: str, *argv: str, stdin: bytes = b"") -> None:
         """Change a gateway for one test."""
-        done = self.execute(name, "sh", "-c", f'touch {MARK}; exec "$@"', "sh", *argv, stdin=stdin)
+        done = self.execute(name, "sh", "-c", f'touch /{MARK}; exec "$@"', "sh", *argv, stdin=stdin)
         assert done.returncode == 0, done.stderr.decode()
 
     def alter_mounts(self, name: str, script: str) -> None:
         """Mounts in a gateway need more rights than the gateway itself has."""
-        self.execute(name, "touch", MARK)
+        self.execute(name, "touch", f"/{MARK}")
         argv = ["podman", "exec", "--privileged", self.lab.container(self.gateways[name]), "sh", "-c", script]
         subprocess.run(argv, check=True, capture_output=True)
 

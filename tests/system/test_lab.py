@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -70,6 +71,29 @@ def test_gateways_behind_a_filter(tmp_path):
         assert count.let_out(lab, lab.new_address) == set()
     finally:
         commands.down(FILTERED, tmp_path)
+
+
+def test_programs_past_ssh_have_a_gateways_rights_and_no_more(lab):
+    gateway = lab.gateways[0]
+    asked = ["sh", "-c", "grep ^Cap /proc/self/status; env | grep -v ^HOSTNAME= | sort; id; pwd; hostname"]
+    assert fleet.execute(lab, gateway, asked).stdout.decode() == run(["podman", "exec", lab.container(gateway), *asked])
+    mount = ["mount", "-t", "tmpfs", "none", "/mnt"]
+    assert b"permission denied" in fleet.execute(lab, gateway, mount).stderr
+    assert fleet.execute(lab, gateway, ["sh", "-c", "kill -9 $$"]).returncode == 137
+    assert fleet.execute(lab, gateway, ["cat"], b"by standard input").stdout == b"by standard input"
+
+
+def test_no_program_gets_past_its_gateway(lab):
+    """A pid that was kept is the test's own by now: nothing runs at the lab's host in its place."""
+    gateway = lab.gateways[0]
+    note = lab.state_dir / "containers" / f"{lab.container(gateway)}.pid"
+    kept = note.read_text()
+    try:
+        for pid in (str(os.getpid()), "4194304", ""):  # pid_max(5): nobody has that one
+            note.write_text(pid)
+            assert fleet.execute(lab, gateway, ["hostname"]).stdout.decode().strip() == gateway.name
+    finally:
+        note.write_text(kept)
 
 
 def holds(lab, gateway, argv):
