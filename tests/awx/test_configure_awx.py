@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 
@@ -43,8 +44,15 @@ def test_the_commands_of_the_docs():
 
 def test_check_mode_tells_what_would_be_made(configured):
     _operator, checked, _first = configured
-    for words in (f"job template {NAME} stage: would be made", f"workflow {NAME}: would be made", "approval approve-cutover"):
-        assert words in checked.stdout, checked.stdout
+    told = (
+        f"job template {NAME} stage: would be made",
+        f"workflow {NAME}: would be made",
+        "approval approve-cutover",
+        f"team campaign approvers: approval of {NAME}",
+        f"user rootwave-gate: admin of {NAME}",
+    )
+    assert [words for words in told if words not in checked.stdout] == [], checked.stdout
+    assert "would be taken away" not in checked.stdout
 
 
 def test_everything_is_there_once(configured):
@@ -175,8 +183,11 @@ def test_a_second_run_changes_nothing_and_no_run_shows_a_secret(configured):
 def test_nodes_of_a_wave_that_is_gone_go_and_the_rest_stays(configured):
     operator, _checked, _first = configured
     before = set(names(operator, NODES, "identifier"))
+    checked = operator.run("--check", waves=["canary"])
+    assert (checked.returncode, operator.double.writes) == (0, []), checked.stdout
     assert operator.run(waves=["canary"]).returncode == 0
     gone = before - set(names(operator, NODES, "identifier"))
+    assert set(re.findall(r'node (\S+): would be taken away"', checked.stdout)) == gone, checked.stdout
     assert gone == {name for name in before if name.endswith("-early")} | {"approve-stage-canary", "approve-retire-canary"}
 
 
