@@ -63,22 +63,27 @@ def ensure_gateways(lab: Lab, runtime: str) -> None:
         say(f"starting {len(missing)} gateways with {runtime}")
         ensure_watches(len(lab.hosts))
     client_key(lab)
-    for gateway in missing[:1]:
+    _start_all(lab, missing, runtime, states)
+
+
+def _start_all(lab: Lab, gateways: list[Gateway], runtime: str, states: dict[str, str]) -> None:
+    """``states`` are those of containers that are there already."""
+    for gateway in gateways[:1]:
         _start(lab, gateway, runtime, states)
-    if "running" not in states.values():  # podman makes it with the first container and ends it with the last
+    if len(gateways) == len(lab.gateways):  # podman makes it with the first container and ends it with the last
         network.ensure_bridge(lab)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), missing[1:]))
+        list(pool.map(lambda gateway: _start(lab, gateway, runtime, states), gateways[1:]))
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda gateway: wait_ready(lab, gateway), missing))
-        made = [gateway for gateway in missing if lab.container(gateway) not in states]
+        list(pool.map(lambda gateway: wait_ready(lab, gateway), gateways))
+        made = [gateway for gateway in gateways if lab.container(gateway) not in states]
         list(pool.map(lambda gateway: filters.settle(lab, gateway), made))
 
 
 def renew(lab: Lab, gateways: list[Gateway], runtime: str) -> None:
     """The same gateways as on their first day: between two tests."""
     run(["podman", "rm", "--force", "--ignore", "--time", "0", *map(lab.container, gateways)])
-    ensure_gateways(lab, runtime)
+    _start_all(lab, gateways, runtime, {})
 
 
 def container_states(lab: Lab) -> dict[str, str]:

@@ -78,7 +78,7 @@ def core():
 
 
 def trio(name, folder):
-    """A lab of three gateways, one of each Debian, for as long as a module's tests run."""
+    """A lab of three gateways, one of each Debian, for as long as a fixture lives."""
     if config.load(name) is not None:
         commands.down(name, folder)
     yield commands.up(name, {"trio": 3}, folder)

@@ -7,9 +7,11 @@ import os
 import pytest
 
 from lab import commands, config, pki
+from tests.system.allowlist_site import trio
 from tests.system.fleet import Fleet
 
-NAME = "system" + os.environ.get("PYTEST_XDIST_WORKER", "")  # a lab for each worker
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # labs for each worker
+NAME = "system" + WORKER
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,18 @@ def fleet(lab, tmp_path):
     fresh.hub_as_new()
     fresh.renew()
     return fresh
+
+
+@pytest.fixture(scope="session")
+def small_lab(tmp_path_factory):
+    """One gateway of each system, for filters."""
+    yield from trio("filters" + WORKER, tmp_path_factory.mktemp("inventory"))
+
+
+@pytest.fixture
+def site(request, small_lab, tmp_path):
+    """The kind of Site that a module of tests names, with gateways as on their first day."""
+    return request.module.SITE(small_lab, tmp_path).fresh()
 
 
 @pytest.fixture

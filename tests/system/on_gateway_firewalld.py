@@ -22,31 +22,17 @@ sys.path.insert(0, sys.argv[1])
 from gateway import work
 from gateway.allowlists import Firewall, switch
 from gateway.desired import from_document
+from on_gateway_parts import Host, prefix
 
+SIZES = (12, 14, 20, 22, 24, 32)
 PORTS = [443, 5671, 8883]
 ETC = "/etc/firewalld"
 OLD = "0."  # versions without destination ipsets, and without an answer to what belongs to a connection
 RICH = re.compile(r'rule family="ipv[46]" destination address="([^"]+)" port port="(\d+)" protocol="tcp" accept')
 
 
-class Host:
-    state_dir = "/nonexistent"
-
-    def container_sessions(self):
-        return []
-
-
 def run(*argv):
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-
-
-def prefix(chance):
-    """A prefix out of so few that they meet often."""
-    if chance.random() < 0.2:
-        return f"2603:{chance.randrange(4):x}::/{chance.choice([32, 48])}"
-    size = chance.choice([12, 14, 20, 22, 24, 32])
-    first = (20 << 24 | chance.randrange(4) << 20 | chance.randrange(8) << 8) >> (32 - size) << (32 - size)
-    return str(ipaddress.ip_network((first, size)))
 
 
 def apart(texts, version):
@@ -64,14 +50,14 @@ def ipset(chance, version):
     lines = ["<short>Where devices may talk to</short>"] * chance.randint(0, 1)
     lines += ["<!-- see ticket 4711 -->"] * chance.randint(0, 1)
     lines += ['<option name="family" value="inet6"/>'] if version == 6 else []
-    entries = apart([prefix(chance) for _each in range(chance.randint(0, 6))], version)
+    entries = apart([prefix(chance, SIZES) for _each in range(chance.randint(0, 6))], version)
     lines += [f"<entry>{one}</entry>" for one in entries if kind == "hash:net" or one.endswith("/32")]
     return f'<ipset type="{kind}">', lines, "</ipset>"
 
 
 def rule(chance):
     """A rich rule of a policy; some are what ours look like."""
-    target = prefix(chance)
+    target = prefix(chance, SIZES)
     family = "ipv6" if ":" in target else "ipv4"
     port = chance.choice([25, 443, 5671, 8883])
     log = chance.choice(["", "", '<log prefix="out, don&apos;t" level="info"><limit value="1/m"/></log>'])
@@ -193,7 +179,9 @@ def planned(section):
 def one_configuration(chance, old, failures, counts):
     given = written(chance, old)
     before = snapshot()
-    new, older = ([{"prefix": prefix(chance), "source": "test"} for _one in range(chance.randint(1, 5))] for _side in range(2))
+    new, older = (
+        [{"prefix": prefix(chance, SIZES), "source": "test"} for _one in range(chance.randint(1, 5))] for _side in range(2)
+    )
     section = {"new": new, "old": older, "places": places_of(chance, old)}
     done = planned(section)
     if done.blockers:

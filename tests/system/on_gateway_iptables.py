@@ -22,16 +22,7 @@ sys.path.insert(0, sys.argv[1])
 from gateway import files, work
 from gateway.allowlists import Firewall, changing, ipsets, iptables_files, own, prefixes, switch
 from gateway.desired import from_document
-
-
-class Host:
-    """What a Firewall asks of a gateway."""
-
-    def __init__(self, folder):
-        self.state_dir = folder
-
-    def container_sessions(self):
-        return []
+from on_gateway_parts import Host
 
 
 def run(*argv, stdin=""):

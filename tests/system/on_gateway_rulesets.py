@@ -22,18 +22,9 @@ sys.path.insert(0, sys.argv[1])
 from gateway import walk, work
 from gateway.allowlists import Firewall, boot_files, changing, nft, persistence, prefixes, switch
 from gateway.desired import from_document
+from on_gateway_parts import Host
 
 VOLATILE = ("handle", "expires", "packets", "bytes", "metainfo")
-
-
-class Host:
-    """What a Firewall asks of a gateway."""
-
-    def __init__(self, folder):
-        self.state_dir = folder
-
-    def container_sessions(self):
-        return []
 
 
 def run(*argv, stdin=""):

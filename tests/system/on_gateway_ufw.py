@@ -21,29 +21,15 @@ sys.path.insert(0, sys.argv[1])
 from gateway import work
 from gateway.allowlists import Firewall, switch
 from gateway.desired import from_document
+from on_gateway_parts import Host, prefix
 
+WIDE = (8, 12, 14)
 PORTS = [443, 5671, 8883]
 KEPT = "/root/ufw"
 
 
-class Host:
-    state_dir = "/nonexistent"
-
-    def container_sessions(self):
-        return []
-
-
 def run(*argv):
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-
-
-def prefix(chance, wide=False):
-    """A prefix out of so few that they meet often."""
-    if chance.random() < 0.2:
-        return f"2603:{chance.randrange(4):x}::/{chance.choice([32, 48])}"
-    size = chance.choice([8, 12, 14] if wide and chance.random() < 0.5 else [20, 22, 24, 32])
-    first = (20 << 24 | chance.randrange(4) << 20 | chance.randrange(8) << 8) >> (32 - size) << (32 - size)
-    return str(ipaddress.ip_network((first, size)))
 
 
 def administrator(chance):
@@ -57,7 +43,7 @@ def administrator(chance):
     words += chance.choice([[], [], [], ["log"]])
     protocol = chance.choice(["", "tcp", "tcp", "udp"])
     words += ["proto", protocol] if protocol else []
-    target = chance.choice(["any", prefix(chance, True), prefix(chance, True)])
+    target = chance.choice(["any", prefix(chance, wide=WIDE), prefix(chance, wide=WIDE)])
     source = chance.choice(["any", "any", "any", "10.7.0.0/16"]) if ":" not in target else "any"
     words += ["from", source, "to", target]
     ports = chance.choice(

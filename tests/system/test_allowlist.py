@@ -4,26 +4,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.system.allowlist_site import CHAIN, EACH, RULES, SAMPLE, SET, Site, trio
+from tests.system.allowlist_site import CHAIN, EACH, RULES, SAMPLE, SET, Site
 from tests.system.fleet import wait_until
 
-NAME = "nft" + os.environ.get("PYTEST_XDIST_WORKER", "")
+SITE = Site
 WAYS = {"named_set": SET, "managed_chain": CHAIN}
 REVERT = "for one in /var/lib/rootwave/pending/*; do [ -d $one ] && python3 -I $one; done"
-
-
-@pytest.fixture(scope="module")
-def small_lab(tmp_path_factory):
-    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
-
-
-@pytest.fixture
-def site(small_lab, tmp_path):
-    return Site(small_lab, tmp_path).fresh()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -4,31 +4,19 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.system.allowlist_site import EACH, SAMPLE, trio
+from tests.system.allowlist_site import EACH, SAMPLE
 from tests.system.firewalld_site import FORWARD, RULES, SET, FirewalldSite
 from tests.system.fleet import wait_until
 
-NAME = "fwd" + os.environ.get("PYTEST_XDIST_WORKER", "")
+SITE = FirewalldSite
 WAYS = {"named_set": SET, "managed_rules": RULES}
 # the policies of firewalld 0.9 drop what belongs to a connection, so rules of ours are refused there
 BOTH = [(name, way) for name in EACH for way in WAYS if (name, way) != ("gw-01", "managed_rules")]
 SOME = [(name, way) for name, way in BOTH if name in SAMPLE]
 LISTS = [["nft", "-j", "list", "table", "inet", "firewalld"]]
 REVERT = "for one in /var/lib/rootwave/pending/*; do [ -d $one ] && python3 -I $one; done"
-
-
-@pytest.fixture(scope="module")
-def small_lab(tmp_path_factory):
-    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
-
-
-@pytest.fixture
-def site(small_lab, tmp_path):
-    return FirewalldSite(small_lab, tmp_path).fresh()
 
 
 def ids(report):

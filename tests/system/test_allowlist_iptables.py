@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
 
-from tests.system.allowlist_site import EACH, SAMPLE, trio
+from tests.system.allowlist_site import EACH, SAMPLE
 from tests.system.fleet import wait_until
 from tests.system.iptables_site import BOTH, CHAIN, SET, IptablesSite
 
-NAME = "ipt" + os.environ.get("PYTEST_XDIST_WORKER", "")
+SITE = IptablesSite
 WAYS = {"named_set": SET, "managed_chain": CHAIN}
 RULES4 = ["iptables-save", "-t", "filter"]
 LISTS = {
@@ -22,16 +21,6 @@ LISTS = {
 }
 V6 = "2603:1030:5::/48"
 LEGACY = "".join(f"update-alternatives --quiet --set {one} /usr/sbin/{one}-legacy;" for one in ("iptables", "ip6tables"))
-
-
-@pytest.fixture(scope="module")
-def small_lab(tmp_path_factory):
-    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
-
-
-@pytest.fixture
-def site(small_lab, tmp_path):
-    return IptablesSite(small_lab, tmp_path).fresh()
 
 
 def ids(report):

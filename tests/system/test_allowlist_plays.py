@@ -4,24 +4,11 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
 import yaml
 
-from tests.system.allowlist_site import SET, Site, trio
+from tests.system.allowlist_site import SET, Site
 
-NAME = "plays" + os.environ.get("PYTEST_XDIST_WORKER", "")
-
-
-@pytest.fixture(scope="module")
-def small_lab(tmp_path_factory):
-    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
-
-
-@pytest.fixture
-def site(small_lab, tmp_path):
-    return Site(small_lab, tmp_path).fresh()
+SITE = Site
 
 
 def test_a_campaign_by_its_playbook(site):

@@ -4,23 +4,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.system.allowlist_site import CHAIN, RULES, SET, Site, trio
+from tests.system.allowlist_site import CHAIN, RULES, SET, Site
 
-NAME = "nftno" + os.environ.get("PYTEST_XDIST_WORKER", "")
-
-
-@pytest.fixture(scope="module")
-def small_lab(tmp_path_factory):
-    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
-
-
-@pytest.fixture
-def site(small_lab, tmp_path):
-    return Site(small_lab, tmp_path).fresh()
+SITE = Site
 
 
 OTHER = "table inet other {\n chain out {\n type filter hook output priority 5; policy drop;\n accept\n }\n}\n"

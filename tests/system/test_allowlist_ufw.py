@@ -4,28 +4,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
 import pytest
 
-from tests.system.allowlist_site import EACH, SAMPLE, trio
+from tests.system.allowlist_site import EACH, SAMPLE
 from tests.system.fleet import wait_until
 from tests.system.ufw_site import FORWARD, OUTPUT, UfwSite, ids
 
-NAME = "ufw" + os.environ.get("PYTEST_XDIST_WORKER", "")
+SITE = UfwSite
 LISTS = [["iptables-save", "-c", "-t", "filter"], ["ip6tables-save", "-c", "-t", "filter"]]
 V6 = "2603:1030:5::/48"
-
-
-@pytest.fixture(scope="module")
-def small_lab(tmp_path_factory):
-    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
-
-
-@pytest.fixture
-def site(small_lab, tmp_path):
-    return UfwSite(small_lab, tmp_path).fresh()
 
 
 @pytest.mark.parametrize("name", EACH)

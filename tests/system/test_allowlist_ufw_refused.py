@@ -4,24 +4,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.system.allowlist_site import trio
 from tests.system.ufw_site import OUTPUT, UfwSite, ids
 
-NAME = "ufr" + os.environ.get("PYTEST_XDIST_WORKER", "")
-
-
-@pytest.fixture(scope="module")
-def small_lab(tmp_path_factory):
-    yield from trio(NAME, tmp_path_factory.mktemp("inventory"))
-
-
-@pytest.fixture
-def site(small_lab, tmp_path):
-    return UfwSite(small_lab, tmp_path).fresh()
+SITE = UfwSite
 
 
 REFUSALS = [
