@@ -59,9 +59,9 @@ sweep: $(READY)
 	  tests/system/test_rulesets.py tests/system/test_iptables_rules.py tests/system/test_ufw_rules.py tests/system/test_firewalld_rules.py
 	$(AS_ROOT) env ROOTWAVE_EVERYWHERE=1 $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile -k allowlist
 
-# two at a time, for one leaves half of the machine idle; --workers of molecule itself makes no lab for each
+# three at a time, for two leave a fifth of the machine idle; --workers of molecule itself makes no lab for each
 molecule: $(READY)
-	+$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(addprefix molecule-,$(SCENARIOS))
+	+$(MAKE) --no-print-directory --jobs=3 --output-sync=line $(addprefix molecule-,$(SCENARIOS))
 
 molecule-%: $(READY)
 	$(AS_ROOT) env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/molecule test --scenario-name $*
