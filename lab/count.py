@@ -12,9 +12,7 @@ from .config import ROOT, Device, Gateway, Lab
 from .fleet import execute
 from .tools import LabError, say
 
-# Seconds for every client to be back. Where a filter swallows its first packets, connect(2) tries at longer and longer intervals:
-# the last try and the first one of the next connection were seen 67 s apart (tcp_syn_linear_timeouts), with nobody else busy
-SESSIONS_MOST = 150.0
+SESSIONS_MOST = 90.0  # seconds for every client to be back after a cutover
 CONNECT_MOST = 2  # seconds for a connection on one machine
 REAL = ROOT / "campaigns" / "anchors" / "baltimore-cybertrust-root.pem"
 

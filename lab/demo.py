@@ -31,8 +31,8 @@ INVENTORY = config.ROOT / "inventories" / "lab"
 class Story:
     """One run of the demo; ``seconds`` collects what each chapter took."""
 
-    def __init__(self, name: str, inventory: Path, devices: int):
-        self.name, self.inventory, self.devices = name, inventory, devices
+    def __init__(self, name: str, inventory: Path, artifacts: Path):
+        self.name, self.inventory, self.artifacts = name, inventory, artifacts
         self.seconds: dict[str, float] = {}
         self.lab = config.Lab(name, 0, 0)
 
@@ -60,7 +60,7 @@ class Story:
         if config.load(self.name) is not None:
             say("ending the lab of an earlier run")
             commands.down(self.name, self.inventory)
-        self.lab = commands.up(self.name, dict(GROUPS), self.inventory, devices=self.devices, kind=filters.MIXED)
+        self.lab = commands.up(self.name, dict(GROUPS), self.inventory, devices=DEVICES, kind=filters.MIXED)
 
     def sign(self) -> None:
         signers.sign(self.lab, self.lab.state_dir / "campaign-twins.yml")
@@ -194,7 +194,6 @@ def main() -> int:
     parser.add_argument("--name", default="lab")
     parser.add_argument("--inventory", type=Path, default=INVENTORY)
     parser.add_argument("--artifacts", type=Path, default=config.ROOT / "artifacts" / "demo")
-    parser.add_argument("--devices", type=int, default=DEVICES, help="%(default)s where nothing is said; 7 are the fewest")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         os.execvp(
@@ -202,7 +201,7 @@ def main() -> int:
             ["sudo", "-n", "--preserve-env=ROOTWAVE_CACHE,ROOTWAVE_LAB_DIR", sys.executable, "-m", "lab.demo", *sys.argv[1:]],
         )
     try:
-        summary = Story(arguments.name, arguments.inventory, arguments.devices).run()
+        summary = Story(arguments.name, arguments.inventory, arguments.artifacts).run()
     except LabError as exc:
         say(f"demo: {exc}")
         return 1

@@ -14,7 +14,7 @@ import pytest
 
 from tests.system.test_rulesets import CORE, SEED, SUITES, in_namespace
 
-COUNT = os.environ.get("ROOTWAVE_IPTABLES_RULESETS", "3")
+COUNT = os.environ.get("ROOTWAVE_IPTABLES_RULESETS", "6")
 EACH = [suite for suite, _version in SUITES]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from lab import config, images
 
-COUNT = int(os.environ.get("ROOTWAVE_RULESETS", "20"))
+COUNT = int(os.environ.get("ROOTWAVE_RULESETS", "40"))
 SEED = os.environ.get("ROOTWAVE_SEED", "issue 5")
 CORE = "/project/plugins/module_utils"
 SUITES = [("bullseye", "v0.9.8"), ("bookworm", "v1.0.6"), ("trixie", "v1.1.3")]

@@ -14,7 +14,7 @@ import pytest
 
 from tests.system.test_rulesets import CORE, SEED, SUITES, in_namespace
 
-COUNT = int(os.environ.get("ROOTWAVE_UFW_RULESETS", "6"))
+COUNT = int(os.environ.get("ROOTWAVE_UFW_RULESETS", "12"))
 EACH = [suite for suite, _version in SUITES]
 
 
