@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Two commands for a user: make demo, make test. Both install what they need.
 SHELL := /bin/bash -o pipefail
-PYTHON ?= python3
+# The distribution's own where it is new enough: it is optimised for speed, which one built by hand or by pyenv often is not
+PYTHON ?= $(shell /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo /usr/bin/)python3
 BIN := .venv/bin
 READY := .venv/.ready
 LAB := $(BIN)/python -m lab

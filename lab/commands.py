@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from . import config, device_fleet, filters, fleet, hub_client, images, inventory, network, paths, pki, signers
@@ -14,14 +15,22 @@ FIRST_SESSIONS_MOST = 120.0  # seconds; fifty containers start at once
 
 
 def up(
-    name: str, groups: dict[str, int], folder: Path, layout: str = "debian", faketime=None, devices: int = 0, kind: str = ""
+    name: str,
+    groups: dict[str, int],
+    folder: Path,
+    layout: str = "debian",
+    faketime=None,
+    devices: int = 0,
+    kind: str = "",
+    few_roots: Collection[str] = (),
 ) -> config.Lab:
-    """Make what is missing of a lab; a second call finds everything there. ``kind``: of filters.KINDS, or none."""
+    """Make what is missing of a lab; a second call finds everything there. ``kind``: of filters.KINDS, or none; ``few_roots``:
+    groups, as config.plan has it."""
     install_packages()
     lab = config.load(name)
     fresh = lab is None
     if lab is None:
-        lab = config.plan(name, groups, layout, faketime, devices)
+        lab = config.plan(name, groups, layout, faketime, devices, few_roots)
         filters.assign(lab, kind)
         lab.save()
     elif (_groups(lab), len(lab.devices), lab.filters) != (groups, devices, kind):

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import zlib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,8 @@ ADMIN_PORT = 18080  # of the first lab; others stand at this distance from their
 
 @dataclass
 class Gateway:
-    """One container. ``device`` is its identity at the hub; ``local_copy``: Lab Baltimore also as a local file.
+    """One container. ``device`` is its identity at the hub; ``local_copy``: Lab Baltimore also as a local file; ``few_roots``: it
+    trusts few of the distribution's roots.
 
     ``filter`` is the backend of its default-drop egress filter, or empty (filters.py); ``boxed``: its hub client lives in a
     container whose traffic it forwards.
@@ -39,6 +41,7 @@ class Gateway:
     faketime: str = ""
     filter: str = ""
     boxed: bool = False
+    few_roots: bool = False
     late = False
 
     @property
@@ -49,7 +52,7 @@ class Gateway:
     @property
     def image(self) -> str:
         kind = "rhel" if self.layout == "rhel" else ("local" if self.local_copy else "plain")
-        return f"{self.suite}-{kind}"
+        return f"{self.suite}-few-{kind}" if self.few_roots else f"{self.suite}-{kind}"
 
 
 @dataclass
@@ -147,9 +150,15 @@ def load(name: str) -> Lab | None:
 
 
 def plan(
-    name: str, groups: dict[str, int], layout: str = "debian", faketime: dict[str, str] | None = None, devices: int = 0
+    name: str,
+    groups: dict[str, int],
+    layout: str = "debian",
+    faketime: dict[str, str] | None = None,
+    devices: int = 0,
+    few_roots: Collection[str] = (),
 ) -> Lab:
-    """A new lab: gateways numbered over the groups in order, suites in turn, a local Baltimore on every third triple."""
+    """A new lab: gateways numbered over the groups in order, suites in turn, a local Baltimore on every third triple; those of
+    the groups ``few_roots`` trust a few roots only."""
     total = sum(groups.values())
     if not 1 <= total <= HOSTS_MOST - devices:
         raise LabError(f"a lab has 1 to {HOSTS_MOST} gateways and devices, not {total + devices}")
@@ -166,6 +175,7 @@ def plan(
                 key=base64.b64encode(os.urandom(32)).decode(),
                 local_copy=(index // 3) % 3 == 0,
                 layout=layout,
+                few_roots=group in few_roots,
             )
             gateway.faketime = (faketime or {}).get(gateway.name, "")
             lab.gateways.append(gateway)

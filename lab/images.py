@@ -111,7 +111,8 @@ def ensure_lab_images(lab: Lab, runtime: str, hosts: Sequence[Gateway | Device],
 
 def _build(lab: Lab, host: Gateway | Device, runtime: str, more: Sequence[Path]) -> None:
     kind = host.image.rpartition("-")[2]
-    lines = [f"FROM {base_image(host.suite)}", "COPY . /lab-build/", f"RUN /bin/sh /lab-build/{kind}.sh"]
+    few = "few_roots=1" if "-few-" in host.image else "few_roots="
+    lines = [f"FROM {base_image(host.suite)}", "COPY . /lab-build/", f"RUN {few} /bin/sh /lab-build/{kind}.sh"]
     with tempfile.TemporaryDirectory(prefix="rootwave-lab-") as folder:
         for path in (*FILES.iterdir(), lab.state_dir / "pki" / "lab-baltimore.pem", *more):
             shutil.copy(path, folder)

@@ -78,10 +78,10 @@ def core():
 
 
 def trio(name, folder):
-    """A lab of three gateways, one of each Debian, for as long as a fixture lives."""
+    """A lab of three gateways, one of each Debian, with few roots, for as long as a fixture lives."""
     if config.load(name) is not None:
         commands.down(name, folder)
-    yield commands.up(name, {"trio": 3}, folder)
+    yield commands.up(name, {"trio": 3}, folder, few_roots=("trio",))
     commands.down(name, folder)
 
 
