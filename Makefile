@@ -75,7 +75,7 @@ lab-down: $(READY)
 
 $(READY): requirements.txt requirements-dev.txt
 	$(PYTHON) -m lab setup
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m tests.awx.collection
 	touch $@

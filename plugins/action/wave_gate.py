@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
         return self._judge(args, task_vars, index, batches[index - 1]["wave"] if index else None)
 
     def _judge(self, args, task_vars, index, last):
-        """Judge what is behind batch ``index``: a whole wave at its border, the error budget inside it."""
+        """Judge what is behind batch ``index``: a whole wave at its border, the error budget inside it, which a slice always is."""
         if last is None:
             return self._open(args, index, None)
         if self._task.check_mode:
@@ -69,9 +69,11 @@ class ActionModule(ActionBase):
         wave = next(wave for wave in args["waves"]["waves"] if wave["name"] == last)
         if args["sliced"] and wave["mode"] == "report":  # its gate saw the whole of it, and what this slice sees was compared
             return self._open(args, index, None, "approved")
-        if index < len(batches) and batches[index]["wave"] == last:
+        inside = index < len(batches) and batches[index]["wave"] == last
+        if inside or (args["sliced"] and wave.get("via") != TWIN):
             hosts = [host for batch in batches[:index] if batch["wave"] == last for host in batch["hosts"]]
-            verdict = gate.judge_budget(policy, len(wave["hosts"]), self._evidence(args, wave, hosts, task_vars))
+            size = wave_play.size_of(args, wave)
+            verdict = gate.judge_budget(policy, size, self._evidence(args, wave, hosts, task_vars))
         else:
             verdict, _seen = self._look(args, wave, task_vars, self._soak if index < len(batches) else None)
         if verdict.verdict != gate.PASS:

@@ -32,6 +32,12 @@ def asked_of(args):
     return Asked(campaign["digest"], args["phase"], args["undo"], accepted)
 
 
+def size_of(args, wave):
+    """How many gateways the whole wave has; a slice sees a part of them, and knows the rest where the campaign expects a number."""
+    expected = [one.get("expect") for one in args["campaign"]["waves"] if one["group"] == wave["name"]] if args["sliced"] else []
+    return next(filter(None, expected), len(wave["hosts"]))
+
+
 def against_the_start(args, index, task_vars):
     """Why this batch must not start, whatever came before it."""
     return [] if args["closing"] else [*against_in_azure(args, task_vars), *against_the_order(args, index)]

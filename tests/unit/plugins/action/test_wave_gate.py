@@ -155,19 +155,19 @@ ONE = [{"wave": "canary", "hosts": ["gw-1"]}, {"wave": "broad", "hosts": ["gw-2"
 
 def run_of_one(registered, evidence, closing=False, **more):
     """What the gate of run_wave.yml answers before wave broad; canary is only looked at."""
-    policy = {**POLICY, "soak": more.pop("soak", 0)}
+    policy = {**POLICY, "soak": more.pop("soak", 0), **more.pop("policy", {})}
     campaign = {"digest": DIGEST, "name": "test", "path": "campaign.yml", "accept": [], "absent": [], "policy": policy}
-    campaign["waves"] = [{"group": "canary"}, {"group": "broad"}]
+    campaign["waves"] = [{"group": "canary"}, {"group": "broad", **more.pop("expect", {})}]
     groups = more.pop("groups", {"canary": ["gw-1"], "broad": ["gw-2", "gw-3"]})
     waves = {**WAVES, "waves": [{**WAVES["waves"][0], "mode": "report"}, WAVES["waves"][1]]}
-    waves = more.pop("waves", waves)
+    waves, register = more.pop("waves", waves), more.pop("register", "wave_gate_report")
     args = {"campaign": campaign, "waves": waves, "phase": "stage", "closing": closing, "evidence": evidence, **more}
     task = SimpleNamespace(args=args, check_mode=False, async_val=0, diff=False)
     batch = waves["batches"][-1]["hosts"]
     known = {
         "ansible_play_hosts_all": waves["hosts"],
         "ansible_play_batch": batch,
-        "hostvars": {name: {"wave_gate_report": registered.get(name)} for name in WAVES["hosts"]},
+        "hostvars": {name: {register: registered.get(name)} for name in WAVES["hosts"]},
         "groups": groups,
     }
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
@@ -243,3 +243,15 @@ def test_a_slice_trusts_the_evidence_for_what_it_does_not_see():
     assert run_of_one({}, evidence, sliced=True, waves=here)["verdict"] == "open"
     refused = run_of_one({}, {**evidence, "at": 1}, sliced=True, waves=here)
     assert refused["failed"] and "was changed after its gate made it" in refused["msg"]
+
+
+@pytest.mark.parametrize("expect, percent, verdict", [(10, 90, "pass"), (10, 91, "fail"), (None, 90, "fail"), (None, 50, "pass")])
+def test_a_slice_stops_only_at_what_the_whole_wave_may_not_lose(expect, percent, verdict):
+    """One of its two gateways went wrong; too few for min_sample are no reason, the gate over the whole wave counts them."""
+    evidence = judged({"gw-1": REPORT})["evidence"]
+    here = {"hosts": ["gw-2", "gw-3"], "batches": ONE[1:], "waves": WAVES["waves"][1:]}
+    registered = {"gw-2": done(held=0), "gw-3": {"failed": True, "msg": "no"}}
+    about = {"waves": here, "expect": {"expect": expect}, "policy": {"min_success_percent": percent, "min_sample": 5}}
+    asked = {"closing": True, "register": "root_certificates_result", **about}
+    assert run_of_one(registered, evidence, sliced=True, **asked)["verdict"] == verdict
+    assert run_of_one(registered, evidence, sliced=False, **asked)["verdict"] != "pass"
