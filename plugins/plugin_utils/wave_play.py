@@ -33,7 +33,7 @@ def asked_of(args):
 
 
 def size_of(args, wave):
-    """How many gateways the whole wave has; a slice sees a part of them, and knows the rest where the campaign expects a number."""
+    """Gateways of the whole wave; a slice sees a part of them, and knows the rest where the campaign expects a number."""
     expected = [one.get("expect") for one in args["campaign"]["waves"] if one["group"] == wave["name"]] if args["sliced"] else []
     return next(filter(None, expected), len(wave["hosts"]))
 
