@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
         return self._judge(args, task_vars, index, batches[index - 1]["wave"] if index else None)
 
     def _judge(self, args, task_vars, index, last):
-        """Judge what is behind batch ``index``: a whole wave at its border; inside it, where a slice always is, its error budget."""
+        """Judge what is behind batch ``index``: a wave at its border; inside it, where a slice always is, its error budget."""
         if last is None:
             return self._open(args, index, None)
         if self._task.check_mode:
