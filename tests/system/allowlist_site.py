@@ -86,6 +86,11 @@ def trio(name, folder):
     commands.down(name, folder)
 
 
+def ids(report):
+    """What stands against a phase, by its blockers' ids."""
+    return [one["id"] for one in report["blockers"]]
+
+
 class Site(Fleet):
     """A Fleet whose gateways filter; every run is one phase by the core on one gateway."""
 
@@ -221,7 +226,7 @@ class Site(Fleet):
 
         def quiet():
             report.update(self.phase(name, "retire", *places, **changes))
-            return "allowlist-traffic" not in [one["id"] for one in report["blockers"]]
+            return "allowlist-traffic" not in ids(report)
 
         wait_until(quiet, "the end of the old session")
         assert report["outcome"] == "pending", report

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.system.allowlist_site import EACH, SAMPLE
+from tests.system.allowlist_site import EACH, SAMPLE, ids
 from tests.system.firewalld_site import FORWARD, RULES, SET, FirewalldSite
 from tests.system.fleet import wait_until
 
@@ -17,10 +17,6 @@ BOTH = [(name, way) for name in EACH for way in WAYS if (name, way) != ("gw-01",
 SOME = [(name, way) for name, way in BOTH if name in SAMPLE]
 LISTS = [["nft", "-j", "list", "table", "inet", "firewalld"]]
 REVERT = "for one in /var/lib/rootwave/pending/*; do [ -d $one ] && python3 -I $one; done"
-
-
-def ids(report):
-    return [one["id"] for one in report["blockers"]]
 
 
 @pytest.mark.parametrize("name, way", BOTH)

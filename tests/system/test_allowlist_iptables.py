@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.system.allowlist_site import EACH, SAMPLE
+from tests.system.allowlist_site import EACH, SAMPLE, ids
 from tests.system.fleet import wait_until
 from tests.system.iptables_site import BOTH, CHAIN, SET, IptablesSite
 
@@ -21,10 +21,6 @@ LISTS = {
 }
 V6 = "2603:1030:5::/48"
 LEGACY = "".join(f"update-alternatives --quiet --set {one} /usr/sbin/{one}-legacy;" for one in ("iptables", "ip6tables"))
-
-
-def ids(report):
-    return [one["id"] for one in report["blockers"]]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.system.allowlist_site import ids
 from tests.system.iptables_site import CHAIN, SET, IptablesSite
 
 SITE = IptablesSite
-
-
-def ids(report):
-    return [one["id"] for one in report["blockers"]]
 
 
 FULL = "ipset create small hash:net maxelem 2; ipset add small 1.1.1.1; ipset add small 2.2.2.2; "
