@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -90,8 +91,11 @@ def test_a_worker_that_hears_nothing_does_nothing(package, configuration):
 
 
 def open_files(pid: int) -> list[str]:
-    folder = Path(f"/proc/{pid}/fd")
-    return [os.readlink(name) for name in folder.iterdir() if name.is_symlink()]
+    found = []
+    for name in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            found.append(os.readlink(name))
+    return found
 
 
 def test_two_workers_do_one_after_the_other(package, configuration):
