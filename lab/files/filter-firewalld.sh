@@ -109,7 +109,9 @@ fi
 if grep -qs '^User=' /usr/lib/systemd/system/polkit.service; then systemctl --quiet mask polkit.service; fi
 systemctl enable --quiet firewalld
 systemctl restart firewalld
-firewall-cmd --quiet --state # its unit has started before its rules are loaded
+# Its unit has started before its rules are loaded; its bus answers when they are
+answers='busctl --timeout=60 call org.fedoraproject.FirewallD1 /org/fedoraproject/FirewallD1 org.fedoraproject.FirewallD1 getDefaultZone'
+$answers > /dev/null
 # What Docker and fail2ban make, and a table of somebody else's, made anew at each boot as those do
 cat > /usr/local/sbin/other-rules <<'SCRIPT'
 #!/bin/sh
@@ -128,12 +130,12 @@ table inet watch {
 RULESET
 SCRIPT
 chmod 755 /usr/local/sbin/other-rules
-cat > /etc/systemd/system/other-rules.service <<'UNIT'
+cat > /etc/systemd/system/other-rules.service <<UNIT
 [Unit]
 After=firewalld.service
 [Service]
 Type=oneshot
-ExecStartPre=/usr/bin/firewall-cmd --quiet --state
+ExecStartPre=/usr/bin/$answers
 RemainAfterExit=yes
 ExecStart=/usr/local/sbin/other-rules
 [Install]

@@ -84,12 +84,10 @@ def test_programs_past_ssh_have_a_gateways_rights_and_no_more(lab):
 
 
 def test_some_gateways_trust_few_roots(lab):
-    """And what the lab's hub needs, as all others do."""
     for gateway in lab.gateways:
         bundle = fleet.execute(lab, gateway, ["cat", "/etc/ssl/certs/ca-certificates.crt"]).stdout
         few = gateway.group in ("first", "second")
         assert (bundle.count(b"BEGIN") < 20, bundle.count(b"BEGIN") > 100) == (few, not few), gateway.name
-    assert hub_client.wait_connected(lab, len(lab.gateways), 60)
 
 
 def test_no_program_gets_past_its_gateway(lab):

@@ -76,8 +76,8 @@ def test_it_holds_what_it_must_and_nothing_else(package):
         assert {info.date_time for info in archive.infolist()} == {build.MOMENT}
         assert archive.read("gateway/reconcile.py") == (build.CORE / "reconcile.py").read_bytes()
     core = {f"gateway/{path.relative_to(build.CORE)}" for path in build.CORE.rglob("*.py")}
-    firewalls = {"firewall_cmd", "firewalld", "firewalld_files", "ipset_text", "ipsets", "iptables", "iptables_files"}
-    firewalls |= {"iptables_text", "own", "ufw", "ufw_files", "ufw_rules"}
+    firewalls = {"firewall_cmd", "firewalld", "firewalld_bus", "firewalld_files", "ipset_text", "ipsets", "iptables"}
+    firewalls |= {"iptables_files", "iptables_text", "own", "ufw", "ufw_files", "ufw_rules"}
     core -= {f"gateway/allowlists/{name}.py" for name in firewalls}
     agent = {f"agent/{path.name}" for path in build.HERE.glob("*.py")} - {f"agent/{name}" for name in build.NOT_PACKED}
     paho = {name for name in names if name.startswith("paho/")}

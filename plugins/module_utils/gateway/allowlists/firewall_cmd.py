@@ -21,15 +21,13 @@ from typing import NamedTuple
 from .. import files
 from ..errors import CommandFailed
 from ..processes import run
-from . import firewalld_files, nft, own, prefixes, state
+from . import firewalld_bus, firewalld_files, nft, own, prefixes, state
 from .state import Element
 
-NEEDS = (firewalld_files, nft, own)  # modules of this folder that the revert program must have beside this one
+NEEDS = (firewalld_bus, firewalld_files, nft, own)  # modules of this folder that the revert program must have beside this one
 CMD = "firewall-cmd"
 TIMEOUT = 600.0  # seconds; each entry is a message on D-Bus and a transaction, 510 took 2 to 7 s
 AT_ONCE = 10  # rules; those of one call are one message, and D-Bus gives up the answer to a long one while firewalld goes on
-STATE_TIMEOUT = 60.0  # seconds; it waits until all is loaded
-NOT_SOUND, NOT_RUNNING = 251, 252  # firewall-cmd(1), exit codes: runs with its stock configuration, does not run
 CHAINS = {"output": "filter_OUT_policy_{0}_allow", "forward": "filter_FWD_policy_{0}_allow"}
 RULE = 'rule family="ipv{0}" destination address="{1}" port port="{2}" protocol="tcp" accept'
 
@@ -216,13 +214,11 @@ def _answers(place, lock):
     With CleanupOnExit=no its rules stay there when it ends, until it starts again and loads the files.
     """
     try:
-        run([CMD, "--state"], timeout=STATE_TIMEOUT, lock=lock)
-    except CommandFailed as exc:
-        code = exc.details.get("code")
-        if code not in (NOT_RUNNING, NOT_SOUND) and list_table(place) is not None:
+        return firewalld_bus.running(lock)
+    except CommandFailed:
+        if list_table(place) is not None:
             raise
-        return code == NOT_SOUND
-    return True
+        return False
 
 
 def _tell(place, verb, items, lock):

@@ -11,7 +11,7 @@ import shutil
 from ..errors import CommandFailed
 from ..model import Blocker
 from ..processes import PATH, run
-from . import firewall_cmd, firewalld_files, nft, prefixes, reach
+from . import firewall_cmd, firewalld_bus, firewalld_files, nft, prefixes, reach
 from .backends import Lasting
 
 ENABLED = "/etc/systemd/system/*.wants/firewalld.service"
@@ -137,10 +137,9 @@ def before_change(_seen, moved):
     if not moved:
         return []
     try:
-        run([firewall_cmd.CMD, "--query-panic"], timeout=ASK_TIMEOUT)
-    except CommandFailed as exc:
-        if exc.details.get("code") == 1:
+        if not firewalld_bus.panics():
             return []
+    except CommandFailed as exc:
         return [Blocker("allowlist-tool", "firewalld does not answer ({0}); systemctl restart firewalld".format(exc))]
     return [Blocker("allowlist-tool", "firewalld is in panic mode and drops everything; firewall-cmd --panic-off first")]
 

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import (
     firewall_cmd,
     firewalld,
+    firewalld_bus,
     firewalld_files,
     own,
     prefixes,
@@ -187,9 +189,22 @@ TABLE = [
 ]
 
 
+def bus(owned=b"b true", state=b's "RUNNING"', panic=b"b false"):
+    """What busctl answers; an exception is raised."""
+
+    def run(argv, **_rest):
+        assert argv[0] == "busctl"
+        answer = {"get-property": state, "call": panic if argv[-1] == "queryPanicMode" else owned}[argv[2]]
+        if isinstance(answer, CommandFailed):
+            raise answer
+        return answer + b"\n"
+
+    return run
+
+
 @pytest.fixture
 def etc(monkeypatch, tmp_path):
-    """firewalld's folder and our record in a folder; what firewall-cmd is told goes to a list, and nft answers TABLE."""
+    """firewalld's folder and our record in a folder; what firewall-cmd is told goes to a list, it runs, and nft answers TABLE."""
     told = []
 
     def run(argv, stdin=b"", **_rest):
@@ -201,6 +216,7 @@ def etc(monkeypatch, tmp_path):
     monkeypatch.setattr(firewalld_files, "FOLDER", str(tmp_path))
     monkeypatch.setattr(own, "PATH", str(tmp_path / "own.json"))
     monkeypatch.setattr(firewall_cmd, "run", run)
+    monkeypatch.setattr(firewalld_bus, "run", bus())
     monkeypatch.setattr(firewall_cmd, "list_table", lambda _place: json.loads(json.dumps(TABLE)))
     (tmp_path / "ipsets" / "hubs.xml").write_text(IPSET.replace("  <entry>198.51.100.0/24</entry>\n", ""))
     (tmp_path / "policies" / "egress.xml").write_text(POLICY)
@@ -242,7 +258,7 @@ def test_a_move_tells_what_runs_first_and_then_the_file(etc, monkeypatch):
     wanted = {"prefixes": ["20.1.0.0/16", "20.2.0.0/16"]}
     firewall_cmd.move(SET, firewall_cmd.read(SET), wanted)
     add = ["firewall-cmd", "--ipset=hubs", "--add-entry=20.1.0.0/16", "--add-entry=20.2.0.0/16"]
-    assert told == [["firewall-cmd", "--state"], add]
+    assert told == [add]
     assert "  <entry>20.2.0.0/16</entry>\n</ipset>" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o640
     assert own.load(SET.label) == set(wanted["prefixes"])
@@ -254,23 +270,37 @@ def test_a_stopped_firewalld_is_no_reason_to_keep_ours_in_the_file(etc, monkeypa
     folder, _told = etc
     before = (folder / "policies" / "egress.xml").read_text()
 
-    def run(argv, **_rest):
-        raise CommandFailed("not running", code=252)
-
     firewall_cmd.move(RULES, firewall_cmd.read(RULES), {"prefixes": ["20.3.0.0/16"], "ports": [443, 8883]})
-    monkeypatch.setattr(firewall_cmd, "run", run)
+    monkeypatch.setattr(firewalld_bus, "run", bus(owned=b"b false"))
     monkeypatch.setattr(firewall_cmd, "list_table", lambda _place: None)
     firewall_cmd.move(RULES, firewall_cmd.read(RULES), {"prefixes": [], "ports": []})
     assert (folder / "policies" / "egress.xml").read_text() == before
 
 
 def test_one_that_hangs_is_tried_again(etc, monkeypatch):
-    def run(argv, **_rest):
-        raise CommandFailed("did not end within 60 s")
-
-    monkeypatch.setattr(firewall_cmd, "run", run)
+    monkeypatch.setattr(firewalld_bus, "run", bus(state=CommandFailed("did not end within 60 s")))
     with pytest.raises(CommandFailed, match="did not end"):
         firewall_cmd.move(SET, firewall_cmd.read(SET), {"prefixes": []})
+
+
+@pytest.mark.parametrize("state, runs", [('s "RUNNING"', True), ('s "FAILED"', True), ('s "INIT"', False)])
+def test_it_runs_with_its_stock_configuration_too(monkeypatch, state, runs):
+    monkeypatch.setattr(firewalld_bus, "run", bus(state=state.encode()))
+    assert firewalld_bus.running() is runs
+    monkeypatch.setattr(firewalld_bus, "run", bus(state=b""))
+    with pytest.raises(CommandFailed, match="gave no answer"):
+        firewalld_bus.running()
+
+
+@pytest.mark.parametrize(
+    "panic, words", [(b"b false", ""), (b"b true", "panic mode"), (CommandFailed("no bus"), r"does not answer \(no bus\)")]
+)
+def test_who_is_in_panic_or_does_not_answer_is_left_alone(monkeypatch, panic, words):
+    monkeypatch.setattr(firewalld_bus, "run", bus(panic=panic))
+    blockers = firewalld.before_change({}, [RULES])
+    assert [one.id for one in blockers] == (["allowlist-tool"] if words else [])
+    assert not words or re.search(words, blockers[0].detail)
+    assert firewalld.before_change({}, []) == []
 
 
 def test_what_stands_against_a_policy(etc, monkeypatch):
