@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
 from pathlib import Path
 
 from . import config, device_fleet, filters, fleet, hub_client, images, inventory, network, paths, pki, signers
@@ -22,10 +21,9 @@ def up(
     faketime=None,
     devices: int = 0,
     kind: str = "",
-    few_roots: Collection[str] = (),
+    few_roots: bool = False,
 ) -> config.Lab:
-    """Make what is missing of a lab; a second call finds everything there. ``kind``: of filters.KINDS, or none; ``few_roots``:
-    groups, as config.plan has it."""
+    """Make what is missing of a lab; a second call finds everything there. ``kind``: of filters.KINDS, or none."""
     install_packages()
     lab = config.load(name)
     fresh = lab is None

@@ -8,7 +8,6 @@ import base64
 import json
 import os
 import zlib
-from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -155,10 +154,9 @@ def plan(
     layout: str = "debian",
     faketime: dict[str, str] | None = None,
     devices: int = 0,
-    few_roots: Collection[str] = (),
+    few_roots: bool = False,
 ) -> Lab:
-    """A new lab: gateways numbered over the groups in order, suites in turn, a local Baltimore on every third triple; those of
-    the groups ``few_roots`` trust a few roots only."""
+    """A new lab: gateways numbered over the groups in order, suites in turn, a local Baltimore on every third triple."""
     total = sum(groups.values())
     if not 1 <= total <= HOSTS_MOST - devices:
         raise LabError(f"a lab has 1 to {HOSTS_MOST} gateways and devices, not {total + devices}")
@@ -175,7 +173,7 @@ def plan(
                 key=base64.b64encode(os.urandom(32)).decode(),
                 local_copy=(index // 3) % 3 == 0,
                 layout=layout,
-                few_roots=group in few_roots,
+                few_roots=few_roots,
             )
             gateway.faketime = (faketime or {}).get(gateway.name, "")
             lab.gateways.append(gateway)

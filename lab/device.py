@@ -44,7 +44,8 @@ class Device:
 
     @property
     def image(self) -> str:
-        return f"{self.suite}-late" if self.late else f"{self.suite}-{self.front_end}"
+        """Who builds an image for small devices puts few roots into it."""
+        return f"{self.suite}-few-late" if self.late else f"{self.suite}-few-{self.front_end}"
 
 
 def plan_devices(total: int, addresses: Sequence[str]) -> list[Device]:

@@ -82,7 +82,7 @@ def trio(name, folder):
     """A lab of three gateways, one of each Debian, with few roots, for as long as a fixture lives."""
     if config.load(name) is not None:
         commands.down(name, folder)
-    yield commands.up(name, {"trio": 3}, folder, few_roots=("trio",))
+    yield commands.up(name, {"trio": 3}, folder, few_roots=True)
     commands.down(name, folder)
 
 

@@ -16,12 +16,12 @@ NAME = "system" + WORKER
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """Two waves of four, which trust few roots, and a trio with one gateway of each system, which trust all that Debian ships:
-    one lab for the whole session, ended with it."""
+    """Two waves of four and a trio with one gateway of each system, which trust few roots: one lab for the whole session, ended
+    with it. Those of the demo and of molecule trust all that Debian ships."""
     folder = tmp_path_factory.mktemp("inventory")
     if config.load(NAME) is not None:
         commands.down(NAME, folder)
-    yield commands.up(NAME, {"trio": 3, "first": 4, "second": 4}, folder, few_roots=("first", "second"))
+    yield commands.up(NAME, {"trio": 3, "first": 4, "second": 4}, folder, few_roots=True)
     commands.down(NAME, folder)
 
 

@@ -64,10 +64,15 @@ def snapshot():
     return [line.split(" [")[0] for line in rules], files
 
 
-def verdict(path, address, port):
+def filters():
+    """{IP version: what is loaded in table filter, as lines}."""
+    return {version: run(f"ip{six}tables-save", "-t", "filter").splitlines() for version, six in ((4, ""), (6, "6"))}
+
+
+def verdict(loaded, path, address, port):
     """What the first rule that fits does with a TCP packet that starts a connection, from 10.200.0.9 through eth0 and eth1."""
     six = "6" if address.version == 6 else ""
-    for line in run(f"ip{six}tables-save", "-t", "filter").splitlines():
+    for line in loaded[address.version]:
         words = shlex.split(line)
         if words[:2] != ["-A", f"ufw{six}-user-{path}"]:
             continue
@@ -121,12 +126,13 @@ def one_ruleset(chance, failures, counts):
             run("ufw", "reload")
         if not all(switch.stands(one) for one in done.switches) or planned(section).switches:
             failures.append(["not as planned", given, section])
+        loaded = filters()
         wrong = [
             (place["path"], item["prefix"], port, found)
             for place in places
             for item in new + old
             for port in PORTS
-            for found in [verdict(place["path"], ipaddress.ip_network(item["prefix"])[0], port)]
+            for found in [verdict(loaded, place["path"], ipaddress.ip_network(item["prefix"])[0], port)]
             if found != "ACCEPT"
         ]
         if wrong:

@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from ansible_collections.rootwave.iot.plugins.plugin_utils.approval import hash_of
 
 from lab import openssl
 from tests.system.awx_launch import Launcher
+from tests.system.fleet import Fleet
 
 WAVES = ["first", "second"]
 
 
-@pytest.fixture
-def approved(fleet):
+def judged(fleet):
     """(campaign, evidence) after the first wave was staged and judged."""
     campaign = fleet.campaign(WAVES)
     launcher = Launcher(fleet, campaign)
@@ -23,6 +25,20 @@ def approved(fleet):
     ended = launcher.job("gate", wave="first", phase="stage")
     assert ended.ok, ended.output
     return campaign, ended.evidence
+
+
+@pytest.fixture
+def approved(fleet):
+    return judged(fleet)
+
+
+@pytest.fixture(scope="module")
+def kept(lab, tmp_path_factory):
+    """The same, once for all whose job is refused and so touches nothing; they come one after the other."""
+    fleet = Fleet(lab, tmp_path_factory.mktemp("approved"))
+    fleet.hub_as_new()
+    fleet.renew()
+    return judged(fleet)
 
 
 def second(fleet, campaign, evidence, **more):
@@ -44,6 +60,43 @@ def test_a_wave_after_its_approval(fleet, approved, roots):
     assert again.ok and again.evidence["hosts"] == evidence["hosts"], "what was not touched is as it was approved"
 
 
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        ("edited", "was changed after its gate made it"),
+        ("missing", "there is no evidence of wave first"),
+        ("too old", "evidence_max_age is 60 s"),
+        ("fleet", "wave first has lost"),
+        ("campaign", "the campaign was changed"),
+        ("other wave", "about wave second"),
+    ],
+)
+def test_what_was_approved_is_not_what_is_there(lab, kept, tmp_path, spoil, words):
+    fleet, (campaign, evidence), more = Fleet(lab, tmp_path), copy.deepcopy(kept), {}
+    if spoil == "edited":
+        evidence["numbers"]["done"] += 1
+    elif spoil == "missing":
+        evidence = None
+    elif spoil == "too old":
+        campaign = fleet.campaign(WAVES, policy={"evidence_max_age": 60})
+        evidence = aged(evidence, 61)
+    elif spoil == "fleet":
+        more["without"] = fleet.group("first")[:1]
+    elif spoil == "campaign":
+        campaign = fleet.campaign(WAVES, timeouts={"tcp": 7})
+    else:
+        evidence = aged({**evidence, "wave": "second"}, 0)
+    ended = second(fleet, campaign, evidence, **more)
+    assert not ended.ok and words in ended.output, ended.output
+    assert (fleet.outcomes(fleet.group("first")), fleet.outcomes(fleet.group("second"))) == ({"done"}, {"untouched"})
+
+
+def test_a_gate_takes_no_limit(lab, kept, tmp_path):
+    fleet, (campaign, _evidence) = Fleet(lab, tmp_path), kept
+    ended = Launcher(fleet, campaign).job("gate", limit=fleet.group("first")[0], wave="first", phase="stage")
+    assert not ended.ok and "covers 1 of 4 gateways" in ended.output and not ended.artifacts, ended.output
+
+
 REVERTED = """
 import json
 import os
@@ -53,38 +106,11 @@ json.dump(dict(report, committed_at=report["committed_at"] + 5), open(path, "w")
 """
 
 
-@pytest.mark.parametrize(
-    "spoil, words",
-    [
-        ("edited", "was changed after its gate made it"),
-        ("missing", "there is no evidence of wave first"),
-        ("too old", "evidence_max_age is 60 s"),
-        ("fleet", "wave first has lost"),
-        ("report", "is not what was approved"),
-        ("campaign", "the campaign was changed"),
-        ("other wave", "about wave second"),
-    ],
-)
-def test_what_was_approved_is_not_what_is_there(fleet, approved, spoil, words):
+def test_a_report_that_is_not_the_one_that_was_approved(fleet, approved):
     campaign, evidence = approved
-    more: dict = {}
-    if spoil == "edited":
-        evidence["numbers"]["done"] += 1
-    elif spoil == "missing":
-        evidence = None
-    elif spoil == "too old":
-        more["campaign"] = fleet.campaign(WAVES, policy={"evidence_max_age": 60})
-        evidence = aged(evidence, 61)
-    elif spoil == "fleet":
-        more["without"] = fleet.group("first")[:1]
-    elif spoil == "report":
-        fleet.alter(fleet.group("first")[0], "python3", "-c", REVERTED)
-    elif spoil == "campaign":
-        more["campaign"] = fleet.campaign(WAVES, timeouts={"tcp": 7})
-    else:
-        evidence = aged({**evidence, "wave": "second"}, 0)
-    ended = second(fleet, more.pop("campaign", campaign), evidence, **more)
-    assert not ended.ok and words in ended.output, ended.output
+    fleet.alter(fleet.group("first")[0], "python3", "-c", REVERTED)
+    ended = second(fleet, campaign, evidence)
+    assert not ended.ok and "is not what was approved" in ended.output, ended.output
     assert fleet.outcomes(fleet.group("second")) == {"untouched"}
 
 
@@ -135,9 +161,3 @@ def test_a_slice_without_a_gateway_of_the_wave(fleet):
     assert fleet.outcomes([*fleet.group("first"), *fleet.group("second")]) == {"untouched"}
     ended = launcher.job("gate", wave="first", phase="stage")
     assert not ended.ok and ended.evidence["numbers"]["silent"] == 4, ended.output
-
-
-def test_a_gate_takes_no_limit(fleet, approved):
-    campaign, _evidence = approved
-    ended = Launcher(fleet, campaign).job("gate", limit=fleet.group("first")[0], wave="first", phase="stage")
-    assert not ended.ok and "covers 1 of 4 gateways" in ended.output and not ended.artifacts, ended.output

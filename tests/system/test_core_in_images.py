@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The core's unit tests inside the lab's images: Python 3.9, 3.11 and 3.13, each with its own OpenSSL."""
+"""The core's unit tests inside the lab's images: Python 3.9, 3.11 and 3.13, each with its own OpenSSL and nothing else.
+
+The one that runs this has run them itself (make unit).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from lab import config, images
 # pip weighs markers by the Python that runs it, so what only 3.9 needs is named here
 FOR_39 = ("exceptiongroup", "iniconfig==2.1.0", "packaging==25.0", "pluggy==1.6.0", "tomli", "typing_extensions")
 TESTS = "tests/unit/plugins/module_utils/gateway"
+PYTHONS = {"bullseye": "3.9", "bookworm": "3.11", "trixie": "3.13"}
+OTHERS = [(suite, version) for suite, version in PYTHONS.items() if version != "{}.{}".format(*sys.version_info)]
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +31,7 @@ def pytest_for_old_pythons(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("suite, version", [("bullseye", "3.9"), ("bookworm", "3.11"), ("trixie", "3.13")])
+@pytest.mark.parametrize("suite, version", OTHERS)
 def test_core(pytest_for_old_pythons, suite, version):
     image = images.base_image(suite)
     images.ensure_base(suite)
