@@ -17,5 +17,5 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inventory")
     if config.load(NAME) is not None:
         commands.down(NAME, folder)
-    yield commands.up(NAME, {"trio": 3}, folder)
+    yield commands.up(NAME, {"trio": 3}, folder, few_roots=True)
     commands.down(NAME, folder)
