@@ -50,7 +50,7 @@ hub: $(READY)
 	$(BIN)/python -m pytest tests/hub --numprocesses 2 --dist loadfile
 
 system: $(READY)
-	$(AS_ROOT) $(BIN)/python -m pytest tests/system --numprocesses 4 --dist loadfile
+	$(AS_ROOT) $(BIN)/python -m pytest tests/system --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 sandbox: $(READY)
 	$(AS_ROOT) $(BIN)/python -m pytest tests/sandbox

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import collections
 import os
 
 import pytest
@@ -12,6 +13,13 @@ from tests.system.fleet import Fleet
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # labs for each worker
 NAME = "system" + WORKER
+LONG = ("test_agent_around", "test_core_in_images", "test_ufw_rules")
+
+
+def pytest_collection_modifyitems(items):
+    """The order in which workers take files: first those with few tests that take minutes each, then those with most tests."""
+    tests = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.stem not in LONG, -tests[item.path]))
 
 
 @pytest.fixture(scope="session")
