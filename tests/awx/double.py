@@ -42,6 +42,7 @@ class Double:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # an answer is two writes, and the second one would wait 40 ms
 
             def log_message(self, *_args: object) -> None:
                 """Quiet."""
