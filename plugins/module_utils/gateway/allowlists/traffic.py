@@ -26,16 +26,20 @@ DESTINATION = re.compile(r" dst=([0-9a-fA-F.:]+)")
 
 
 class Counted(NamedTuple):
-    """``packets`` is None where nothing counts; ``counter`` is another text once it began anew, and empty where there is none."""
+    """``packets`` is None where nothing counts; ``counter`` is another text once it began anew, and empty where there is none.
+
+    ``partial``: one of the places does not count, so what goes through there is seen by sessions and tracking alone.
+    """
 
     packets: int | None = None
     counter: str = ""
+    partial: bool = False
 
 
 def watch(states, gone, state_dir, now):
     """(the record after one more pass, Findings) of Intervals that are to go, as the states of all places count them."""
     counts = {" ".join(prefixes.prefixes_of(one)): counted(states, one) for one in gone}
-    uncounted = [text for text, found in counts.items() if found.packets is None]
+    uncounted = [text for text, found in counts.items() if found.packets is None or found.partial]
     tracked = tracked_now() if uncounted else []
     findings = [_untracked(uncounted)] if tracked is None else []
     return look(load(state_dir), counts, sessions_now(), tracked or [], now), findings
@@ -44,23 +48,25 @@ def watch(states, gone, state_dir, now):
 def counted(states, interval):
     """What the elements of an Interval have seen at all these places: Counted."""
     seen = [state.counted(now.elements, interval) for now in states]
-    return Counted() if None in seen else Counted(sum(seen), counted_by(states))
+    known = [packets for packets in seen if packets is not None]
+    return Counted(sum(known), counted_by(states), len(known) < len(seen)) if known else Counted()
 
 
 def look(known, counts, addresses, tracked, now):
     """The record after one more pass. ``counts`` is {prefixes: Counted}, ``addresses`` who has a session.
 
-    Connection tracking (``tracked``) is asked only where nothing counts: it remembers for days what has ended without a word.
+    Connection tracking (``tracked``) is asked only where something does not count: it remembers for days what has ended without
+    a word.
     """
     record = {}
-    for text, (packets, counter) in counts.items():
+    for text, (packets, counter, partial) in counts.items():
         entry = dict(known.get(text) or {"since": int(now), "last": None, "packets": packets, "counter": counter, "lost": 0})
         intervals = [prefixes.parse(prefix) for prefix in text.split()]
         if _anew(entry, packets, counter):  # what came between the last pass and the new beginning was seen by nobody
             entry.update(since=int(now), last=int(now) if packets else None, lost=total(entry, Counted(0)))
         elif packets is not None and packets > entry["packets"]:
             entry["last"] = int(now)
-        alive = addresses if packets is not None else [*addresses, *tracked]
+        alive = [*addresses, *tracked] if packets is None or partial else addresses
         if any(prefixes.overlap(one, address) for one in intervals for address in alive):
             entry["last"] = int(now)
         record[text] = dict(entry, packets=packets, counter=counter)
@@ -144,7 +150,7 @@ def _untracked(texts):
     return Finding(
         "allowlist-no-conntrack",
         "warning",
-        "nothing counts the traffic to {0} old prefixes ({1}), and this gateway tracks no connections ({2}); whether they are "
+        "no counter sees all traffic to {0} old prefixes ({1}), and this gateway tracks no connections ({2}); whether they are "
         "quiet is judged by the sockets open at each pass alone. A set with 'counter' would know".format(
             len(texts), texts[0], CONNTRACK
         ),

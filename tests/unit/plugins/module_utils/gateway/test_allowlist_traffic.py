@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.rootwave.iot.plugins.module_utils.ansible_host import diff_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway import allowlists
-from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, state, traffic
+from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists import nft, prefixes, state, traffic
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.allowlists.document import place_of
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.model import PlaceChange, Plan
 from ansible_collections.rootwave.iot.plugins.module_utils.gateway.work import Work
@@ -34,6 +36,24 @@ def test_traffic_by_counters_and_by_sessions():
     assert (tracked["40.0.0.0/8"]["last"], tracked["41.0.0.0/8"]["last"]) == (None, 1100), (
         "where it counts, tracking is not asked"
     )
+
+
+def test_a_counter_of_one_place_counts_beside_another_that_has_none(monkeypatch):
+    """And what goes through the other one is still looked for."""
+    old = prefixes.parse("40.0.0.0/8")
+    counts_it = SimpleNamespace(elements={4: [state.Element(old, True, 7)]}, counter="1-2")
+    does_not = SimpleNamespace(elements={4: [state.Element(old, True, None)]}, counter="")
+    both = traffic.counted([counts_it, does_not], old)
+    assert (both.packets, both.partial) == (7, True)
+    assert not traffic.counted([counts_it], old).partial and traffic.counted([does_not], old) == traffic.Counted()
+    seen = traffic.look({}, {"40.0.0.0/8": both}, [], [], 1000)
+    grown = traffic.look(seen, {"40.0.0.0/8": both._replace(packets=8)}, [], [], 1100)
+    tracked = traffic.look(seen, {"40.0.0.0/8": both}, [], parsed("40.1.1.1"), 1100)
+    silent = traffic.look(seen, {"40.0.0.0/8": both}, [], [], 1100)
+    assert [one["40.0.0.0/8"]["last"] for one in (grown, tracked, silent)] == [1100, 1100, None]
+    monkeypatch.setattr(traffic, "CONNTRACK", "/proc/none")
+    assert [one.id for one in traffic.watch([counts_it, does_not], [old], "/nowhere", 1000)[1]] == ["allowlist-no-conntrack"]
+    assert traffic.watch([counts_it], [old], "/nowhere", 1000)[1] == []
 
 
 @pytest.mark.parametrize(
