@@ -72,8 +72,7 @@ class ActionModule(ActionBase):
         inside = index < len(batches) and batches[index]["wave"] == last
         if inside or (args["sliced"] and wave.get("via") != TWIN):
             hosts = [host for batch in batches[:index] if batch["wave"] == last for host in batch["hosts"]]
-            size = wave_play.size_of(args, wave)
-            verdict = gate.judge_budget(policy, size, self._evidence(args, wave, hosts, task_vars))
+            verdict = gate.judge_budget(policy, len(wave["hosts"]), self._evidence(args, wave, hosts, task_vars))
         else:
             verdict, _seen = self._look(args, wave, task_vars, self._soak if index < len(batches) else None)
         if verdict.verdict != gate.PASS:

@@ -186,8 +186,8 @@ options:
   sliced:
     description:
       - The run is a job slice of AWX, which sees a part of the gateways; so O(evidence) stands for the waves before, and is
-        required. Its own wave is judged whole by the gate after it, C(min_sample) and soak too; the slice itself stops at more
-        losses than that whole wave (C(expect), else what the slice sees) may have.
+        required. Its own wave is judged whole by the gate after it, C(min_sample) and soak too; the slice itself stops at its
+        share of the losses that the policy allows. Not with V(revert).
     type: bool
     default: false
 """

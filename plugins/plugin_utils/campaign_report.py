@@ -53,12 +53,21 @@ def _lines(row: dict) -> list[str]:
 
 
 def _next(campaign: dict, rows: list[dict], workflow: str) -> str:
-    """The first wave that is not through, and how it is run."""
+    """The first wave that is not through, and how it is run; of waves that go through twins no gateway tells."""
+    twins, known = ([row for row in rows if (row["via"] == TWIN) is through] for through in (True, False))
+    if not twins:
+        return _next_of(campaign, known, workflow)
+    names = ", ".join(row["wave"] for row in twins)
+    first = f"look what the gate of {names} says (judge_wave)"
+    again = f"launch the workflow {workflow} again" if workflow else "run run_wave.yml for the first wave that has not passed"
+    return f"{first}; where it passed, {_next_of(campaign, known, workflow)}" if known else f"{first}, then {again}"
+
+
+def _next_of(campaign: dict, known: list[dict], workflow: str) -> str:
 
     def how(phase, wave):
         return f"launch the workflow {workflow} again, what is done is skipped" if workflow else _command(campaign, phase, wave)
 
-    known = [row for row in rows if row["via"] != TWIN]
     for row in known:
         if row["numbers"][DONE] < row["numbers"]["total"]:
             what = "mend what is told above, then run" if row["numbers"]["silent"] < row["numbers"]["total"] else "run"

@@ -21,6 +21,8 @@ def undone_phase(args):
     """(the phase that phase revert takes back or None, complaint)."""
     if args["phase"] != "revert":
         return None, None
+    if args["sliced"]:
+        return None, "a revert is judged by reports of all gateways, so it runs without rootwave_sliced"
     if args["undo"] is None:
         return None, "name the phase that is to be taken back: -e rootwave_undo=retire (or stage)"
     return args["undo"], None
@@ -30,12 +32,6 @@ def asked_of(args):
     campaign = args["campaign"]
     accepted = tuple(item["finding"] for item in campaign["accept"])
     return Asked(campaign["digest"], args["phase"], args["undo"], accepted)
-
-
-def size_of(args, wave):
-    """Gateways of the whole wave; a slice sees a part of them, and knows the rest where the campaign expects a number."""
-    expected = [one.get("expect") for one in args["campaign"]["waves"] if one["group"] == wave["name"]] if args["sliced"] else []
-    return next(filter(None, expected), len(wave["hosts"]))
 
 
 def against_the_start(args, index, task_vars):

@@ -45,6 +45,7 @@ def test_the_commands_of_the_docs():
 def test_check_mode_tells_what_would_be_made(configured):
     _operator, checked, _first = configured
     told = (
+        "organization Plant: is there, would be compared",
         f"job template {NAME} stage: would be made",
         f"workflow {NAME}: would be made",
         "approval approve-cutover",
@@ -193,6 +194,10 @@ def test_nodes_of_a_wave_that_is_gone_go_and_the_rest_stays(configured):
 
 def test_all_of_it_is_taken_away(configured):
     operator, _checked, _first = configured
+    checked = operator.run("-e", "awx_campaign_state=absent", "--check")
+    assert (checked.returncode, operator.double.writes) == (0, []), checked.stdout
+    assert f"project {NAME}: would be taken away" in checked.stdout
+    assert not re.search("(organization|team|credential type) .*: would be taken away", checked.stdout), checked.stdout
     ended = operator.run("-e", "awx_campaign_state=absent")
     assert ended.returncode == 0, ended.stdout
     left = {kind for kind, kept in operator.double.store.objects.items() if kept}

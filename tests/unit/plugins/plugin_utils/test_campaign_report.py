@@ -69,7 +69,18 @@ def test_where_no_root_goes_it_ends_with_stage():
 
 def test_a_wave_through_twins_is_told_by_its_gate():
     waves = [WAVES[0], {**WAVES[1], "via": "twin"}]
-    assert "judge_wave" in report(said(), None, None, waves=waves)["lines"][1]
+    made = report(said(), None, None, waves=waves)
+    assert "judge_wave" in made["lines"][1]
+    assert made["next"].startswith("look what the gate of broad says (judge_wave); where it passed, once the hub serves")
+    stuck = report({"outcome": "none"}, None, None, waves=waves)["next"]
+    assert "where it passed, run phase stage on wave canary" in stuck
+
+
+def test_of_twins_alone_nobody_is_told_to_be_through():
+    waves = [{**wave, "via": "twin"} for wave in WAVES]
+    look = "look what the gate of canary, broad says (judge_wave), then "
+    told = [campaign_report(CAMPAIGN, waves, {}, workflow)["next"] for workflow in ("", "plant")]
+    assert told == [look + "run run_wave.yml for the first wave that has not passed", look + "launch the workflow plant again"]
 
 
 def test_in_awx_the_workflow_is_launched_again():
