@@ -45,7 +45,7 @@ def test_the_commands_of_the_docs():
 def test_check_mode_tells_what_would_be_made(configured):
     _operator, checked, _first = configured
     told = (
-        "organization Plant: is there, would be compared",
+        "organization Plant: would be made",
         f"job template {NAME} stage: would be made",
         f"workflow {NAME}: would be made",
         "approval approve-cutover",
