@@ -54,16 +54,18 @@ def _lines(row: dict) -> list[str]:
 
 def _next(campaign: dict, rows: list[dict], workflow: str) -> str:
     """The first wave that is not through, and how it is run; of waves that go through twins no gateway tells."""
-    twins, known = ([row for row in rows if (row["via"] == TWIN) is through] for through in (True, False))
+    twins = [row["wave"] for row in rows if row["via"] == TWIN]
+    known = [row for row in rows if row["via"] != TWIN]
     if not twins:
         return _next_of(campaign, known, workflow)
-    names = ", ".join(row["wave"] for row in twins)
+    names = ", ".join(twins)
     first = f"look what the gate of {names} says (judge_wave)"
     again = f"launch the workflow {workflow} again" if workflow else "run run_wave.yml for the first wave that has not passed"
     return f"{first}; where it passed, {_next_of(campaign, known, workflow)}" if known else f"{first}, then {again}"
 
 
 def _next_of(campaign: dict, known: list[dict], workflow: str) -> str:
+    """The same of the waves whose gateways tell."""
 
     def how(phase, wave):
         return f"launch the workflow {workflow} again, what is done is skipped" if workflow else _command(campaign, phase, wave)
